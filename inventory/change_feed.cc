@@ -1,0 +1,69 @@
+#include "inventory/change_feed.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "inventory/token_bytes.h"
+
+namespace tokeninventory {
+
+FeedChange MakeFeedChange(LogChange change) {
+  FeedChange feed;
+  if (!change.before.empty() && !change.after.empty()) {
+    feed.changed_fields = ChangedFields(change.before, change.after);
+  }
+  feed.change = std::move(change);
+  return feed;
+}
+
+void ChangeFeed::Start(const StoreHead& head) {
+  MutexLock lock(mutex_);
+  bounds_ = Bounds{head.oldest_revision, head.revision, head.revision};
+}
+
+void ChangeFeed::Publish(std::shared_ptr<const FeedRevision> revision) {
+  {
+    MutexLock lock(mutex_);
+    bounds_.head = revision->revision;
+    bytes_ += revision->bytes;
+    revisions_.push_back(std::move(revision));
+    while (bytes_ > memory_bytes_ && revisions_.size() > 1) {
+      bytes_ -= revisions_.front()->bytes;
+      bounds_.memory_oldest = revisions_.front()->revision;
+      revisions_.pop_front();
+    }
+  }
+  MutexLock lock(listener_mutex_);
+  if (listener_) listener_();
+}
+
+void ChangeFeed::SetOldestRevision(std::int64_t revision) {
+  MutexLock lock(mutex_);
+  bounds_.oldest = std::max(bounds_.oldest, revision);
+}
+
+void ChangeFeed::SetListener(std::function<void()> listener) {
+  MutexLock lock(listener_mutex_);
+  listener_ = std::move(listener);
+}
+
+ChangeFeed::Bounds ChangeFeed::bounds() const {
+  MutexLock lock(mutex_);
+  return bounds_;
+}
+
+std::vector<std::shared_ptr<const FeedRevision>> ChangeFeed::Read(LogPosition from,
+                                                                  std::int64_t max_bytes) const {
+  std::vector<std::shared_ptr<const FeedRevision>> found;
+  MutexLock lock(mutex_);
+  if (from.revision <= bounds_.memory_oldest) return found;
+  std::int64_t bytes = 0;
+  for (std::int64_t i = from.revision - bounds_.memory_oldest - 1;
+       i < static_cast<std::int64_t>(revisions_.size()) && bytes < max_bytes; ++i) {
+    found.push_back(revisions_[static_cast<std::size_t>(i)]);
+    bytes += found.back()->bytes;
+  }
+  return found;
+}
+
+}  // namespace tokeninventory

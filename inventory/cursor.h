@@ -1,0 +1,31 @@
+// The opaque texts that clients carry: resume tokens and page tokens. Not
+// secret, and never trusted: everything in them is checked on use.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "tokeninventory/internal/v1/cursor.pb.h"
+
+namespace tokeninventory {
+
+// Base64url of the message and a checksum.
+std::string EncodeResumeToken(absl::string_view epoch, std::int64_t revision);
+std::string EncodePageToken(const internal::v1::PageCursor& cursor);
+
+// The revision of a resume token of this store. INVALID_ARGUMENT when it is
+// none, FAILED_PRECONDITION (STORE_EPOCH_CHANGED) when it is another store's.
+// Does not look at whether the revision is there.
+absl::StatusOr<std::int64_t> DecodeResumeToken(absl::string_view token, absl::string_view epoch);
+
+// INVALID_ARGUMENT (field `page_token`) when it is none, is another store's, or
+// was made for a request with another hash.
+absl::StatusOr<internal::v1::PageCursor> DecodePageToken(absl::string_view token,
+                                                         absl::string_view epoch,
+                                                         std::uint64_t request_hash);
+
+// A hash for PageCursor::request_hash that is the same in every process.
+std::uint64_t StableHash(absl::string_view text);
+
+}  // namespace tokeninventory

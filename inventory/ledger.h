@@ -1,0 +1,134 @@
+// The only writer. Everything that changes the inventory goes through its one
+// thread: reconcile → commit (durable) → apply → publish. What a reader or a
+// watcher can see has been committed before.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <queue>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "inventory/change_feed.h"
+#include "inventory/inventory.h"
+#include "inventory/pass.h"
+#include "inventory/reconcile.h"
+#include "inventory/scope_book.h"
+#include "inventory/token_store.h"
+
+namespace tokeninventory {
+
+// A source as the configuration has it.
+struct SourceInfo {
+  std::string id;
+  std::string provider;
+  std::string title;
+  std::string coverage;
+  std::string documentation_uri;
+  absl::Duration interval;
+};
+
+// How long the log is kept.
+struct Retention {
+  absl::Duration max_age = absl::Hours(24 * 7);
+  std::int64_t max_changes = 1'000'000;
+  std::int64_t max_bytes = std::int64_t{2} << 30;
+};
+
+// Thread-safe. The destructor finishes what is queued; stop connectors first.
+class Ledger final : public PassRecorder {
+ public:
+  struct Options {
+    // All live longer than the Ledger.
+    TokenStore* store = nullptr;
+    Inventory* inventory = nullptr;
+    ChangeFeed* feed = nullptr;
+    Clock* clock = nullptr;
+    std::vector<SourceInfo> sources;
+    Retention retention;
+  };
+
+  // Loads the store, publishes what it holds, brings its sources in line with
+  // the configuration and starts the thread. Errors as TokenStore's, and
+  // FAILED_PRECONDITION when a source's id belonged to another vendor.
+  static absl::StatusOr<std::unique_ptr<Ledger>> Open(Options options);
+  ~Ledger() override;
+
+  // PassRecorder.
+  absl::StatusOr<PassId> Begin(const std::string& source) override;
+  absl::StatusOr<PageCounts> Observe(PassId pass, const ScopeRef& scope,
+                                     std::vector<ObservedToken> tokens) override;
+  absl::Status EndScope(PassId pass, const ScopeRef& scope, const ScopeProof& proof) override;
+  absl::StatusOr<std::vector<Suspect>> Suspects(PassId pass,
+                                                const std::vector<StreamReport>& streams,
+                                                int limit) override;
+  absl::Status ProveGone(PassId pass, std::int64_t row) override;
+  absl::StatusOr<PassOutcome> End(PassId pass, const PassEnd& end) override;
+  void Abandon(PassId pass) override;
+
+  // Random, of this store (StoreHead::epoch).
+  const std::string& epoch() const { return epoch_; }
+
+ private:
+  class Loader;
+  struct Staged;
+
+  explicit Ledger(Options options);
+
+  // Runs `work` on the Ledger's thread and waits for it. The queue is bounded:
+  // callers wait for room.
+  void RunOnThread(const std::function<void()>& work);
+  void RunThread();
+
+  // All below: on the Ledger's thread, or before it starts.
+  absl::Status Load();
+  absl::Status ConfigureSources();
+  absl::Status CheckToken(const ObservedToken& observed) const;
+  absl::Status StageObserved(RunningPass& pass, const ScopeRef& scope, std::int64_t scope_id,
+                             const ObservedToken& observed, absl::Time now, Staged& staged,
+                             PageCounts& counts);
+  absl::Status StageLosses(const Conclusion& conclusion, absl::Time now, Staged& staged,
+                           v1::SyncStats& stats);
+  absl::StatusOr<std::int64_t> CommitAndPublish(Staged staged);
+  void ExpireDueTokens();
+  void Compact();
+  void PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit);
+  void TrackExpiry(std::int64_t row, const v1::Token& token);
+  absl::StatusOr<RunningPass*> FindPass(PassId pass);
+  absl::StatusOr<v1::Token> ParseRow(std::int64_t row) const;
+
+  const Options options_;
+  std::string epoch_;  // constant after Open
+
+  // Used by the Ledger's thread only.
+  std::int64_t head_ = 0;
+  std::int64_t oldest_revision_ = 0;
+  std::int64_t next_row_ = 1;
+  std::shared_ptr<const Snapshot> snapshot_;
+  ScopeBook book_;
+  absl::flat_hash_map<PassId, RunningPass> passes_;
+  PassId next_pass_ = 1;
+  // When tokens become EXPIRED. An entry counts only while `due_` agrees.
+  using Due = std::pair<absl::Time, std::int64_t>;
+  std::priority_queue<Due, std::vector<Due>, std::greater<>> due_queue_;
+  absl::flat_hash_map<std::int64_t, absl::Time> due_;  // by row
+  absl::Time next_compaction_;
+  absl::Time retry_expiry_at_ = absl::InfinitePast();
+  // Rows of tombstones, by the revision that made them.
+  std::multimap<std::int64_t, std::int64_t> tombstones_;
+
+  Mutex mutex_;
+  CondVar wake_;
+  CondVar room_;
+  bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<std::function<void()>> queue_ ABSL_GUARDED_BY(mutex_);
+  std::thread thread_;
+};
+
+}  // namespace tokeninventory

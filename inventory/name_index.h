@@ -1,0 +1,50 @@
+// From a token's name to its row, for readers that take no lock.
+//
+// A slot holds 32 bits of the name's hash and the row; the name itself is not
+// kept: a candidate is confirmed by looking at the row's token. 8 bytes a slot.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+
+namespace tokeninventory {
+
+// One writer, any number of readers at the same time. Grows by being copied
+// into a larger one (Grow), which the writer then publishes.
+class NameIndex {
+ public:
+  // Room for at least `names` entries.
+  explicit NameIndex(std::size_t names);
+
+  // False when the index is full enough: grow first. Writer only.
+  bool HasRoom() const { return used_ * 10 < slots_.size() * 6; }
+
+  // Adds an entry. Needs HasRoom(). The caller sees to it that the name is not
+  // there yet. Writer only.
+  void Add(absl::string_view name, std::uint32_t row);
+
+  // Calls `is_it(row)` for each row that may have `name` until it returns true;
+  // returns that row, or 0.
+  template <typename Predicate>
+  std::uint32_t Find(absl::string_view name, Predicate is_it) const {
+    const std::uint64_t hash = Hash(name);
+    for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
+      const std::uint64_t slot = slots_[i].load(std::memory_order_acquire);
+      if (slot == 0) return 0;
+      const auto row = static_cast<std::uint32_t>(slot);
+      if ((slot >> 32) == (hash >> 32) && is_it(row)) return row;
+    }
+  }
+
+ private:
+  static std::uint64_t Hash(absl::string_view name);
+
+  std::vector<std::atomic<std::uint64_t>> slots_;
+  std::size_t mask_;
+  std::size_t used_ = 0;
+};
+
+}  // namespace tokeninventory

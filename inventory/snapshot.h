@@ -1,0 +1,171 @@
+// The inventory at one revision: an immutable tree over blocks of rows. The
+// Ledger copies the blocks that a commit touches and shares the rest; a reader
+// keeps one Snapshot for a page, a scan or an initial state, without any lock.
+//
+// A block holds the serialised tokens of 64 rows back to back, so a page in
+// storage order is copied from few places, and there is nothing to compact:
+// what no snapshot shows is freed with its block (docs/adr/0002-blocks.md).
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "inventory/name_index.h"
+#include "tokeninventory/v1/source.pb.h"
+#include "tokeninventory/v1/token.pb.h"
+
+namespace tokeninventory {
+
+// A token in a Snapshot. The bytes live as long as the Snapshot.
+struct TokenRef {
+  std::int64_t row = 0;
+  absl::string_view full;  // serialised v1::Token
+  std::size_t basic_size = 0;
+  std::uint16_t source = 0;  // index into Snapshot::sources()
+  v1::Token::Presence presence = v1::Token::PRESENCE_UNSPECIFIED;
+
+  absl::string_view bytes(v1::TokenView view) const {
+    return view == v1::FULL ? full : full.substr(0, basic_size);
+  }
+};
+
+// A source in a Snapshot.
+struct SourceEntry {
+  std::string id;
+  std::shared_ptr<const v1::Source> status;  // `token_count` unset
+  std::int64_t shown = 0;                    // tokens that List shows
+  std::int64_t rows = 0;                     // tombstones and detached ones too
+};
+
+// Which tokens a scan visits.
+struct ScanFilter {
+  static constexpr int kAllSources = -1;
+  int source = kAllSources;  // index, or kAllSources
+  bool show_deleted = false;
+};
+
+// Immutable, so thread-safe.
+class Snapshot {
+ public:
+  Snapshot();
+
+  std::int64_t revision() const { return revision_; }
+  const std::vector<SourceEntry>& sources() const { return sources_; }
+  // One more than the highest row.
+  std::int64_t end_row() const { return end_row_; }
+  // Bytes of all serialised tokens.
+  std::int64_t token_bytes() const { return token_bytes_; }
+
+  // The index of a source id, or -1.
+  int FindSource(absl::string_view id) const;
+
+  // The token of a row, or one with empty `full`.
+  TokenRef At(std::int64_t row) const;
+
+  // The token of a name, or one with empty `full`.
+  TokenRef Find(absl::string_view name) const;
+
+  // Tokens that a scan with this filter visits in all.
+  std::int64_t Count(const ScanFilter& filter) const;
+
+  // Calls `visit(const TokenRef&)` for each token behind row `after` that the
+  // filter lets pass, by rising row, until it returns false.
+  template <typename Visit>
+  void Scan(std::int64_t after, const ScanFilter& filter, Visit visit) const;
+
+ private:
+  friend class SnapshotBuilder;
+
+  static constexpr int kBlockRows = 64;
+  static constexpr int kNodeBlocks = 64;
+
+  struct Slot {
+    std::uint32_t offset = 0;
+    std::uint32_t size = 0;  // 0: no token
+    std::uint32_t basic_size = 0;
+    std::uint16_t source = 0;
+    std::uint8_t presence = 0;
+  };
+  struct Block {
+    // Bit `source % 64` is set for each source that has a token here.
+    std::uint64_t source_bits = 0;
+    std::array<Slot, kBlockRows> slots;
+    std::string bytes;
+  };
+  struct Node {
+    std::array<std::shared_ptr<const Block>, kNodeBlocks> blocks;
+  };
+
+  const Block* BlockOf(std::int64_t row) const;
+  TokenRef RefOf(const Block& block, int slot, std::int64_t row) const;
+
+  std::int64_t revision_ = 0;
+  std::int64_t end_row_ = 1;
+  std::int64_t token_bytes_ = 0;
+  std::vector<std::shared_ptr<const Node>> nodes_;
+  std::shared_ptr<NameIndex> names_;  // written by the builder only
+  std::vector<SourceEntry> sources_;
+};
+
+// Makes the next Snapshot from one. Used by the Ledger's thread only: the name
+// index is shared by all snapshots, and has one writer.
+class SnapshotBuilder {
+ public:
+  explicit SnapshotBuilder(const Snapshot& base) : base_(base) {}
+
+  // Sets what a source says; a new id gets the next index.
+  void PutSource(const std::string& id, std::shared_ptr<const v1::Source> status);
+
+  // Sets the token of a row. Its source must be known, its bytes valid. Where
+  // two rows have the same name (a reused id's old token is kept in a higher
+  // row), the row that was put first keeps being found by it.
+  void PutToken(std::int64_t row, std::string token);
+
+  // Empties a row.
+  void Purge(std::int64_t row);
+
+  // Once only.
+  std::shared_ptr<const Snapshot> Build(std::int64_t revision);
+
+ private:
+  using Edits = std::map<std::int64_t, std::string>;  // by row; empty: purge
+
+  std::shared_ptr<const Snapshot::Block> RebuildBlock(Snapshot& next, std::int64_t block,
+                                                      const Edits& edits);
+  void CountSlot(Snapshot& next, const Snapshot::Slot& slot, int sign);
+  void AddName(Snapshot& next, absl::string_view name, std::int64_t row);
+
+  const Snapshot& base_;
+  std::map<std::string, std::shared_ptr<const v1::Source>> sources_;
+  std::map<std::int64_t, Edits> edits_;  // by block
+};
+
+template <typename Visit>
+void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, Visit visit) const {
+  for (std::int64_t row = after + 1; row < end_row_;) {
+    const Block* block = BlockOf(row);
+    const std::int64_t block_end = (row / kBlockRows + 1) * kBlockRows;
+    const bool skip = block == nullptr || (filter.source != ScanFilter::kAllSources &&
+                                           (block->source_bits >> (filter.source % 64) & 1) == 0);
+    if (skip) {
+      row = block_end;
+      continue;
+    }
+    for (; row < block_end && row < end_row_; ++row) {
+      const TokenRef token = RefOf(*block, static_cast<int>(row % kBlockRows), row);
+      if (token.full.empty()) continue;
+      if (filter.source != ScanFilter::kAllSources && token.source != filter.source) continue;
+      const bool shown =
+          token.presence == v1::Token::LISTED || token.presence == v1::Token::MISSING;
+      if (!shown && !filter.show_deleted) continue;
+      if (!visit(token)) return;
+    }
+  }
+}
+
+}  // namespace tokeninventory

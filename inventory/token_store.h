@@ -1,0 +1,170 @@
+// Durable storage as the Ledger needs it. Implementations live in storage/ and
+// must pass tests/storage/token_store_conformance.h.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "tokeninventory/v1/token_inventory.pb.h"
+
+namespace tokeninventory {
+
+// A scope that lists a token, and how many complete passes over that scope in
+// a row did not show it.
+struct ScopeMark {
+  std::int64_t scope = 0;
+  std::int32_t missed = 0;
+
+  friend bool operator==(const ScopeMark&, const ScopeMark&) = default;
+};
+
+// A token as it is stored. `row` is its identity in the store and its place in
+// storage order; a row is given to another token only after it was purged.
+struct StoredToken {
+  std::int64_t row = 0;  // > 0
+  std::string token;     // serialised v1::Token
+  std::vector<ScopeMark> marks;
+};
+
+// A scope as it is stored.
+struct StoredScope {
+  std::int64_t id = 0;  // > 0
+  std::string source;
+  std::string stream;
+  std::string key;
+  std::string item_json;
+  // Complete passes over its parents in a row that did not name it.
+  std::int32_t absent_passes = 0;
+};
+
+// A source's status as it is stored: serialised v1::Source.
+struct StoredSource {
+  std::string id;
+  std::string status;
+};
+
+// One change in the log. `before` is empty for a token's first change, `after`
+// when the token was purged.
+struct LogChange {
+  std::int64_t row = 0;
+  v1::TokenChange::Cause cause = v1::TokenChange::CAUSE_UNSPECIFIED;
+  std::string before;  // serialised v1::Token
+  std::string after;   // serialised v1::Token
+};
+
+// What one transaction writes.
+struct CommitBatch {
+  absl::Time commit_time;
+  // In the order in which watchers see them. Not empty: the commit makes a revision.
+  std::vector<LogChange> changes;
+  std::vector<StoredToken> put_tokens;
+  // Marks alone moved: no revision.
+  std::vector<StoredToken> put_marks;  // `token` unused
+  std::vector<std::int64_t> purge_rows;
+  std::vector<StoredScope> put_scopes;
+  std::vector<std::int64_t> delete_scopes;
+  std::vector<StoredSource> put_sources;
+  std::vector<std::string> delete_sources;
+
+  bool empty() const {
+    return changes.empty() && put_tokens.empty() && put_marks.empty() && purge_rows.empty() &&
+           put_scopes.empty() && delete_scopes.empty() && put_sources.empty() &&
+           delete_sources.empty();
+  }
+};
+
+// Which store this is and how far it is.
+struct StoreHead {
+  // 16 random bytes, made with the store: revisions of another epoch mean
+  // nothing here.
+  std::string epoch;
+  // Of the newest commit that changed tokens; 0 in a new store. Never falls.
+  std::int64_t revision = 0;
+  // The log holds every change after this revision.
+  std::int64_t oldest_revision = 0;
+};
+
+// Receives what a store holds. A status that is not OK stops the load.
+class LoadVisitor {
+ public:
+  virtual ~LoadVisitor() = default;
+  virtual absl::Status OnSource(StoredSource source) = 0;
+  virtual absl::Status OnScope(StoredScope scope) = 0;
+  // By rising row.
+  virtual absl::Status OnToken(StoredToken token) = 0;
+};
+
+// A place in the log: the next change is number `index` of `revision`, and all
+// before it is behind. All of revision R told is {R + 1, 0}.
+struct LogPosition {
+  std::int64_t revision = 0;
+  std::int64_t index = 0;
+
+  friend bool operator==(const LogPosition&, const LogPosition&) = default;
+};
+
+// A change with its place.
+struct LogEntry {
+  std::int64_t revision = 0;
+  std::int64_t index = 0;  // from 0 within the revision
+  absl::Time commit_time;
+  LogChange change;
+};
+
+// A stretch of the log, in order.
+struct LogPage {
+  std::vector<LogEntry> entries;
+  // The last entry is also the last of its revision (true when there are none).
+  bool ends_revision = true;
+};
+
+// What Compact keeps. The stricter wins.
+struct LogLimits {
+  absl::Time oldest_commit_time;
+  std::int64_t max_changes = 0;
+  std::int64_t max_bytes = 0;
+};
+
+// Errors of every method: UNAVAILABLE (locked, disk full, I/O error: may pass),
+// DATA_LOSS (the store is damaged), FAILED_PRECONDITION (made by a newer
+// version). Methods block.
+//
+// Thread-safety: Load, Commit and Compact by one thread at a time; ReadLog and
+// ReadHistory by another one, at the same time as those.
+class TokenStore {
+ public:
+  virtual ~TokenStore() = default;
+
+  virtual absl::StatusOr<StoreHead> Head() = 0;
+
+  // Sources, then scopes, then tokens.
+  virtual absl::Status Load(LoadVisitor& visitor) = 0;
+
+  // Writes all of `batch` or nothing, durably, if the store's revision still is
+  // `expected_head`; ABORTED otherwise. Returns the revision after it:
+  // `expected_head` + 1 if the batch has changes, else `expected_head`.
+  virtual absl::StatusOr<std::int64_t> Commit(std::int64_t expected_head,
+                                              const CommitBatch& batch) = 0;
+
+  // The log from `from` on: whole entries until about `max_bytes` of tokens are
+  // reached, at least one if there is one; empty at the head. OUT_OF_RANGE when
+  // `from.revision` <= oldest_revision: the log no longer holds it.
+  virtual absl::StatusOr<LogPage> ReadLog(LogPosition from, std::int64_t max_bytes) = 0;
+
+  // The changes of one row before `before_revision`, newest first, at most `limit`.
+  virtual absl::StatusOr<std::vector<LogEntry>> ReadHistory(std::int64_t row,
+                                                            std::int64_t before_revision,
+                                                            int limit) = 0;
+
+  // Removes old revisions from the log, whole ones, a bounded number of changes
+  // a call. Returns the new head; call again while `oldest_revision` still rises.
+  virtual absl::StatusOr<StoreHead> Compact(const LogLimits& limits) = 0;
+};
+
+}  // namespace tokeninventory
