@@ -1,0 +1,32 @@
+#include "server/byte_messages.h"
+
+#include <utility>
+
+namespace tokeninventory {
+namespace {
+
+// `owner` keeps `bytes` alive until gRPC drops the slice.
+template <typename Owner>
+grpc::ByteBuffer MakeBuffer(const std::string& bytes, std::unique_ptr<Owner> owner) {
+  // gRPC's signature is not const, but it does not write to a slice it sends.
+  void* const data = const_cast<char*>(bytes.data());
+  const grpc::Slice slice(
+      data, bytes.size(), [](void* user_data) { delete static_cast<Owner*>(user_data); },
+      owner.release());
+  return grpc::ByteBuffer(&slice, 1);
+}
+
+}  // namespace
+
+grpc::ByteBuffer ToByteBuffer(std::string bytes) {
+  auto owner = std::make_unique<std::string>(std::move(bytes));
+  const std::string& kept = *owner;
+  return MakeBuffer(kept, std::move(owner));
+}
+
+grpc::ByteBuffer ToByteBuffer(std::shared_ptr<const std::string> bytes) {
+  const std::string& kept = *bytes;
+  return MakeBuffer(kept, std::make_unique<std::shared_ptr<const std::string>>(std::move(bytes)));
+}
+
+}  // namespace tokeninventory

@@ -1,0 +1,109 @@
+#include "server/health_service.h"
+
+#include <utility>
+
+namespace tokeninventory {
+
+using grpc::health::v1::HealthCheckRequest;
+using grpc::health::v1::HealthCheckResponse;
+
+// One stream; all its state is under the service's lock.
+class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
+ public:
+  Watcher(HealthService& service, bool known) : service_(service), known_(known) {
+    MutexLock lock(service_.mutex_);
+    service_.watchers_.insert(this);
+    PumpLocked();
+  }
+
+  void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_.mutex_) {
+    if (finished_ || writing_) return;
+    const auto status = known_ ? service_.StatusLocked() : HealthCheckResponse::SERVICE_UNKNOWN;
+    if (!cancelled_ && status != sent_) {
+      sent_ = status;
+      response_.set_status(status);
+      writing_ = true;
+      StartWrite(&response_);
+    } else if (cancelled_ || service_.draining_) {
+      finished_ = true;
+      Finish(cancelled_ ? grpc::Status::CANCELLED
+                        : grpc::Status(grpc::StatusCode::UNAVAILABLE, "the service stops"));
+    }
+  }
+
+  void OnWriteDone(bool ok) override {
+    MutexLock lock(service_.mutex_);
+    writing_ = false;
+    cancelled_ = cancelled_ || !ok;
+    PumpLocked();
+  }
+  void OnCancel() override {
+    MutexLock lock(service_.mutex_);
+    cancelled_ = true;
+    PumpLocked();
+  }
+  void OnDone() override {
+    service_.Remove(this);
+    delete this;
+  }
+
+ private:
+  HealthService& service_;
+  const bool known_;
+  bool writing_ = false;
+  bool cancelled_ = false;
+  bool finished_ = false;
+  HealthCheckResponse::ServingStatus sent_ = HealthCheckResponse::UNKNOWN;
+  HealthCheckResponse response_;
+};
+
+HealthService::HealthService(absl::flat_hash_set<std::string> services)
+    : services_(std::move(services)) {}
+
+bool HealthService::Knows(const std::string& service) const {
+  return service.empty() || services_.contains(service);
+}
+
+HealthCheckResponse::ServingStatus HealthService::StatusLocked() const {
+  return serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+}
+
+void HealthService::SetServing(bool serving) {
+  MutexLock lock(mutex_);
+  serving_ = serving;
+  for (Watcher* watcher : watchers_) watcher->PumpLocked();
+}
+
+void HealthService::Drain() {
+  MutexLock lock(mutex_);
+  draining_ = true;
+  for (Watcher* watcher : watchers_) watcher->PumpLocked();
+}
+
+void HealthService::Remove(Watcher* watcher) {
+  MutexLock lock(mutex_);
+  watchers_.erase(watcher);
+}
+
+grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* context,
+                                               const HealthCheckRequest* request,
+                                               HealthCheckResponse* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (!Knows(request->service())) {
+    reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "no such service"));
+    return reactor;
+  }
+  {
+    MutexLock lock(mutex_);
+    response->set_status(StatusLocked());
+  }
+  reactor->Finish(grpc::Status::OK);
+  return reactor;
+}
+
+grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
+    grpc::CallbackServerContext*, const HealthCheckRequest* request) {
+  return new Watcher(*this, Knows(request->service()));
+}
+
+}  // namespace tokeninventory

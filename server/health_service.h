@@ -1,0 +1,49 @@
+// grpc.health.v1 on the callback API. Not gRPC's own: that one's Watch streams
+// hold up a stop for its whole grace, and its descriptor is not in the binary,
+// so that reflection clients stumble over it.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/container/flat_hash_set.h"
+#include "base/mutex.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+
+namespace tokeninventory {
+
+// Thread-safe.
+class HealthService final : public grpc::health::v1::Health::CallbackService {
+ public:
+  // The service names that Check knows beside the empty one.
+  explicit HealthService(absl::flat_hash_set<std::string> services);
+
+  // What all services answer from now on. NOT_SERVING at first.
+  void SetServing(bool serving);
+
+  // Ends all Watch streams; later ones end after their first message.
+  void Drain();
+
+  grpc::ServerUnaryReactor* Check(grpc::CallbackServerContext* context,
+                                  const grpc::health::v1::HealthCheckRequest* request,
+                                  grpc::health::v1::HealthCheckResponse* response) override;
+  grpc::ServerWriteReactor<grpc::health::v1::HealthCheckResponse>* Watch(
+      grpc::CallbackServerContext* context,
+      const grpc::health::v1::HealthCheckRequest* request) override;
+
+ private:
+  class Watcher;
+
+  bool Knows(const std::string& service) const;
+  grpc::health::v1::HealthCheckResponse::ServingStatus StatusLocked() const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remove(Watcher* watcher);
+
+  const absl::flat_hash_set<std::string> services_;
+  Mutex mutex_;
+  bool serving_ ABSL_GUARDED_BY(mutex_) = false;
+  bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_set<Watcher*> watchers_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tokeninventory

@@ -1,0 +1,96 @@
+// token-inventoryd: the service, and `check-manifest` for those who write one.
+#include <google/protobuf/stubs/logging.h>
+#include <sys/resource.h>
+
+#include <CLI/CLI.hpp>
+#include <csignal>
+#include <iostream>
+#include <string>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "connectors/check_manifest.h"
+#include "server/server_app.h"
+#include "server/server_config.h"
+
+namespace tokeninventory {
+namespace {
+
+// Exit codes.
+constexpr int kOk = 0;
+constexpr int kFailed = 1;
+constexpr int kBadConfig = 2;
+
+int Serve(const std::string& config_file, const ConfigOverrides& overrides,
+          const sigset_t& stop_signals) {
+  LoadedConfig config = LoadServerConfig(config_file, overrides, Clock::Real());
+  for (const std::string& warning : config.warnings) LogWarning(warning);
+  if (!config.problems.empty()) {
+    for (const std::string& problem : config.problems) std::cerr << problem << "\n";
+    std::cerr << config_file << ": " << config.problems.size() << " problem(s); not started\n";
+    return kBadConfig;
+  }
+  SetLogSeverity(config.settings.log_severity);
+  if (!IsLoopback(config.settings.listen)) {
+    LogWarning("serving without TLS on an address that is not loopback",
+               {{"listen", config.settings.listen}});
+  }
+  auto app = ServerApp::Start(std::move(config.settings), Clock::Real());
+  if (!app.ok()) {
+    LogError("not started", {{"error", std::string(app.status().message())}});
+    return kFailed;
+  }
+  int signal = 0;
+  sigwait(&stop_signals, &signal);
+  (*app)->Stop();
+  return kOk;
+}
+
+int Main(int argc, char** argv) {
+  CLI::App cli("Knows every API token an organisation has handed out, and serves them by gRPC.");
+  cli.set_version_flag("--version", TI_VERSION);
+  std::string config_file;
+  ConfigOverrides overrides;
+  cli.add_option("--config", config_file, "YAML configuration (docs/configuration.md)");
+  cli.add_option("--listen", overrides.listen, "HOST:PORT to serve on; wins over the file");
+  cli.add_option("--data", overrides.data_dir, "folder of the database; wins over the file");
+
+  CheckManifestOptions check;
+  CLI::App* check_command =
+      cli.add_subcommand("check-manifest",
+                         "say what is wrong with a vendor's manifest, or show "
+                         "the tokens that a saved page maps to");
+  check_command->add_option("FILE", check.manifest_file, "the manifest")->required();
+  check_command->add_option("--page", check.page_file, "a saved response body");
+  check_command->add_option("--stream", check.stream, "which stream the page is of");
+  check_command->add_option("--parent", check.parent, "k=v: the parent's item of the listing");
+  check_command->add_option("--param", check.params, "k=v: as in the configuration's params");
+  cli.require_subcommand(0, 1);
+  CLI11_PARSE(cli, argc, argv);
+
+  if (check_command->parsed()) return CheckManifest(check, std::cout);
+  if (config_file.empty()) {
+    std::cerr << "--config FILE is required (scripts/run starts a demo)\n";
+    return kBadConfig;
+  }
+
+  // Blocked before any thread starts, so that every thread inherits it and only
+  // sigwait sees the signals.
+  sigset_t stop_signals;
+  sigemptyset(&stop_signals);
+  sigaddset(&stop_signals, SIGTERM);
+  sigaddset(&stop_signals, SIGINT);
+  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  signal(SIGPIPE, SIG_IGN);
+  // A core dump would hold credentials.
+  const rlimit no_core{0, 0};
+  setrlimit(RLIMIT_CORE, &no_core);
+  // Protobuf would write to stderr at the will of whoever sends bad UTF-8.
+  google::protobuf::SetLogHandler(nullptr);
+  return Serve(config_file, overrides, stop_signals);
+}
+
+}  // namespace
+}  // namespace tokeninventory
+
+int main(int argc, char** argv) { return tokeninventory::Main(argc, argv); }

@@ -1,0 +1,183 @@
+#include "server/server_app.h"
+
+#include <grpcpp/security/server_credentials.h>
+#include <grpcpp/server.h>
+#include <grpcpp/server_builder.h>
+
+#include <chrono>
+#include <filesystem>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "inventory/change_feed.h"
+#include "inventory/inventory.h"
+#include "inventory/ledger.h"
+#include "inventory/watch_hub.h"
+#include "server/backend.h"
+#include "server/health_service.h"
+#include "server/reflection_service.h"
+#include "server/sources_service.h"
+#include "server/token_inventory_service.h"
+#include "storage/sqlite_token_store.h"
+
+namespace tokeninventory {
+namespace {
+
+constexpr char kStoreFile[] = "inventory.db";
+// Between the start of gRPC's shutdown and the end of the streams: gRPC sends
+// its GOAWAY first, so that clients reconnect elsewhere, and then drains fast.
+constexpr std::chrono::milliseconds kDrainDelay{50};
+// Clients may ping idle connections this often.
+constexpr int kShortestPingMillis = 10'000;
+
+std::vector<std::string> ServiceNames() {
+  return {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
+          "grpc.reflection.v1alpha.ServerReflection", v1::Sources::service_full_name(),
+          v1::TokenInventory::service_full_name()};
+}
+
+class RunningApp final : public ServerApp {
+ public:
+  RunningApp(ServerSettings settings, Clock* clock)
+      : settings_(std::move(settings)),
+        clock_(clock),
+        feed_(settings_.watch_memory_bytes),
+        tokens_(backend_pointer_),
+        sources_(backend_pointer_),
+        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()}),
+        reflection_v1_(ServiceNames()),
+        reflection_v1alpha_(ServiceNames()) {}
+
+  ~RunningApp() override { Stop(); }
+
+  absl::Status Listen() {
+    grpc::ServerBuilder builder;
+    builder.AddListeningPort(settings_.listen, grpc::InsecureServerCredentials(), &port_);
+    // Two services on one port would each get half of the calls.
+    builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+    builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
+                               kShortestPingMillis);
+    builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    builder.RegisterService(&tokens_);
+    builder.RegisterService(&sources_);
+    builder.RegisterService(&health_);
+    builder.RegisterService(&reflection_v1_);
+    builder.RegisterService(&reflection_v1alpha_);
+    server_ = builder.BuildAndStart();
+    if (server_ == nullptr || port_ == 0) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot listen on ", settings_.listen, ": is the address in use?"));
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status LoadAndServe() {
+    std::error_code error;
+    std::filesystem::create_directories(settings_.data_dir, error);
+    if (error) {
+      return absl::UnavailableError(
+          absl::StrCat("cannot make ", settings_.data_dir, ": ", error.message()));
+    }
+    const std::string path = (std::filesystem::path(settings_.data_dir) / kStoreFile).string();
+    TI_ASSIGN_OR_RETURN(store_, SqliteTokenStore::Open(path));
+
+    Ledger::Options ledger;
+    ledger.store = store_.get();
+    ledger.inventory = &inventory_;
+    ledger.feed = &feed_;
+    ledger.clock = clock_;
+    ledger.retention = settings_.retention;
+    for (const SourceDescription& source : settings_.sources.descriptions) {
+      ledger.sources.push_back(SourceInfo{source.id, source.provider, source.display_name,
+                                          source.coverage, source.documentation_uri,
+                                          source.interval});
+    }
+    TI_ASSIGN_OR_RETURN(ledger_, Ledger::Open(std::move(ledger)));
+
+    WatchHub::Options hub;
+    hub.inventory = &inventory_;
+    hub.feed = &feed_;
+    hub.store = store_.get();
+    hub.clock = clock_;
+    hub.epoch = ledger_->epoch();
+    hub.max_streams = settings_.max_streams;
+    hub.stall_timeout = settings_.stall_timeout;
+    hub_ = std::make_unique<WatchHub>(std::move(hub));
+    poller_ = std::make_unique<Poller>(clock_, ledger_.get(), std::move(settings_.sources.sources),
+                                       Poller::Options{});
+    poller_->Start();
+
+    backend_ = Backend{clock_, &inventory_, hub_.get(), poller_.get(), ledger_->epoch()};
+    backend_pointer_ = &backend_;
+    health_.SetServing(true);
+    const auto snapshot = inventory_.Current();
+    LogInfo("serving", {{"port", absl::StrCat(port_)},
+                        {"tokens", absl::StrCat(snapshot->Count({ScanFilter::kAllSources, true}))},
+                        {"revision", absl::StrCat(snapshot->revision())},
+                        {"sources", absl::StrCat(snapshot->sources().size())}});
+    return absl::OkStatus();
+  }
+
+  int port() const override { return port_; }
+
+  void Stop() override {
+    if (server_ == nullptr) return;
+    LogInfo("stopping");
+    health_.SetServing(false);
+    const auto deadline =
+        std::chrono::system_clock::now() + absl::ToChronoMilliseconds(settings_.shutdown_grace);
+    std::thread shutdown([&] { server_->Shutdown(deadline); });
+    std::this_thread::sleep_for(kDrainDelay);
+    if (poller_ != nullptr) poller_->Stop();  // also ends SyncSource streams
+    if (hub_ != nullptr) hub_->Drain();
+    inventory_.ExpireWaits(absl::InfiniteFuture());
+    health_.Drain();
+    reflection_v1_.Drain();
+    reflection_v1alpha_.Drain();
+    shutdown.join();
+    server_ = nullptr;
+    // In reverse of how they were made; nobody calls any more.
+    backend_pointer_ = nullptr;
+    hub_ = nullptr;
+    poller_ = nullptr;
+    ledger_ = nullptr;
+    store_ = nullptr;
+    LogInfo("stopped");
+  }
+
+ private:
+  ServerSettings settings_;
+  Clock* const clock_;
+  int port_ = 0;
+
+  // Each may use those above it.
+  std::unique_ptr<TokenStore> store_;
+  Inventory inventory_;
+  ChangeFeed feed_;
+  std::unique_ptr<Ledger> ledger_;
+  std::unique_ptr<WatchHub> hub_;
+  std::unique_ptr<Poller> poller_;
+  Backend backend_;
+  BackendPointer backend_pointer_{nullptr};
+
+  TokenInventoryService tokens_;
+  SourcesService sources_;
+  HealthService health_;
+  ReflectionV1 reflection_v1_;
+  ReflectionV1Alpha reflection_v1alpha_;
+  std::unique_ptr<grpc::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(ServerSettings settings, Clock* clock) {
+  auto app = std::make_unique<RunningApp>(std::move(settings), clock);
+  TI_RETURN_IF_ERROR(app->Listen());
+  TI_RETURN_IF_ERROR(app->LoadAndServe());
+  return std::unique_ptr<ServerApp>(std::move(app));
+}
+
+}  // namespace tokeninventory

@@ -1,0 +1,154 @@
+#include "server/server_config.h"
+
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
+#include "base/proto_time.h"
+#include "base/yaml_proto.h"
+
+namespace tokeninventory {
+namespace {
+
+constexpr char kDefaultListen[] = "127.0.0.1:50051";
+constexpr char kDefaultDataDir[] = "data";
+
+// Collects problems that stand at places of the file.
+class Checker {
+ public:
+  Checker(const YamlLocations& locations, std::vector<std::string>& problems)
+      : locations_(locations), problems_(problems) {}
+
+  void Problem(absl::string_view path, absl::string_view what) {
+    problems_.push_back(locations_.Describe(path, what));
+  }
+
+  // The duration, or `unset` when it is not there; a problem outside the bounds.
+  absl::Duration InRange(absl::string_view path, bool is_set,
+                         const google::protobuf::Duration& value, absl::Duration unset,
+                         absl::Duration least, absl::Duration most) {
+    if (!is_set) return unset;
+    const absl::Duration duration = FromProto(value);
+    if (duration < least || duration > most) {
+      Problem(path,
+              absl::StrCat("must be between ", absl::FormatDuration(least), " and ",
+                           absl::FormatDuration(most), ", is ", absl::FormatDuration(duration)));
+    }
+    return duration;
+  }
+
+  // The number, or `unset` for 0; a problem outside the bounds.
+  std::int64_t InRange(absl::string_view path, std::int64_t value, std::int64_t unset,
+                       std::int64_t least, std::int64_t most) {
+    if (value == 0) return unset;
+    if (value < least || value > most) {
+      Problem(path, absl::StrCat("must be between ", least, " and ", most, ", is ", value));
+    }
+    return value;
+  }
+
+ private:
+  const YamlLocations& locations_;
+  std::vector<std::string>& problems_;
+};
+
+// HOST and PORT of `HOST:PORT` or `[HOST]:PORT`; false when it is neither.
+bool SplitListen(absl::string_view listen, absl::string_view* host, int* port) {
+  const std::size_t colon = listen.rfind(':');
+  if (colon == absl::string_view::npos || colon == 0) return false;
+  *host = listen.substr(0, colon);
+  if (absl::StartsWith(*host, "[")) {
+    if (!absl::ConsumePrefix(host, "[") || !absl::ConsumeSuffix(host, "]")) return false;
+  } else if (absl::StrContains(*host, ":")) {
+    return false;
+  }
+  return absl::SimpleAtoi(listen.substr(colon + 1), port) && *port >= 0 && *port <= 65535;
+}
+
+LogSeverity SeverityOf(const std::string& name, Checker& check) {
+  if (name.empty() || name == "info") return LogSeverity::kInfo;
+  if (name == "debug") return LogSeverity::kDebug;
+  if (name == "warning") return LogSeverity::kWarning;
+  if (name == "error") return LogSeverity::kError;
+  check.Problem("log_level", "must be debug, info, warning or error");
+  return LogSeverity::kInfo;
+}
+
+}  // namespace
+
+bool IsLoopback(absl::string_view listen) {
+  absl::string_view host;
+  int port = 0;
+  if (!SplitListen(listen, &host, &port)) return false;
+  return host == "localhost" || host == "::1" || absl::StartsWith(host, "127.");
+}
+
+LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
+                              Clock* clock) {
+  LoadedConfig loaded;
+  std::ifstream file(path);
+  std::stringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    loaded.problems.push_back(absl::StrCat(path, ": cannot be read"));
+    return loaded;
+  }
+  v1::ServerConfig config;
+  YamlReport report = ReadYaml(path, text.str(), config);
+  loaded.problems = std::move(report.problems);
+  Checker check(report.locations, loaded.problems);
+  ServerSettings& settings = loaded.settings;
+
+  const std::filesystem::path config_dir = std::filesystem::path(path).parent_path();
+  settings.listen = !overrides.listen.empty()  ? overrides.listen
+                    : !config.listen().empty() ? config.listen()
+                                               : kDefaultListen;
+  absl::string_view host;
+  int port = 0;
+  if (!SplitListen(settings.listen, &host, &port)) {
+    check.Problem("listen", absl::StrCat("must be HOST:PORT, is ", settings.listen));
+  } else if (!IsLoopback(settings.listen) && !config.insecure()) {
+    check.Problem("listen", absl::StrCat(settings.listen,
+                                         " is not loopback, and there is no TLS yet: set "
+                                         "`insecure: true` to serve everyone who can reach it"));
+  }
+  settings.data_dir = !overrides.data_dir.empty()  ? overrides.data_dir
+                      : !config.data_dir().empty() ? (config_dir / config.data_dir()).string()
+                                                   : kDefaultDataDir;
+  settings.log_severity = SeverityOf(config.log_level(), check);
+  settings.shutdown_grace =
+      check.InRange("shutdown_grace", config.has_shutdown_grace(), config.shutdown_grace(),
+                    absl::Seconds(5), absl::ZeroDuration(), absl::Seconds(60));
+
+  const v1::LogRetention& log = config.log_retention();
+  settings.retention.max_age =
+      check.InRange("log_retention.max_age", log.has_max_age(), log.max_age(),
+                    settings.retention.max_age, absl::Minutes(1), absl::Hours(24 * 3660));
+  settings.retention.max_changes = check.InRange("log_retention.max_changes", log.max_changes(),
+                                                 settings.retention.max_changes, 1000, 100'000'000);
+  settings.retention.max_bytes =
+      check.InRange("log_retention.max_bytes", log.max_bytes(), settings.retention.max_bytes,
+                    std::int64_t{1} << 20, std::int64_t{1} << 40);
+  const v1::WatchLimits& watch = config.watch();
+  settings.max_streams = static_cast<int>(
+      check.InRange("watch.max_streams", watch.max_streams(), 20'000, 1, 1'000'000));
+  settings.watch_memory_bytes =
+      check.InRange("watch.memory_bytes", watch.memory_bytes(), std::int64_t{64} << 20,
+                    std::int64_t{1} << 20, std::int64_t{16} << 30);
+  settings.stall_timeout =
+      check.InRange("watch.stall_timeout", watch.has_stall_timeout(), watch.stall_timeout(),
+                    absl::Seconds(60), absl::Seconds(1), absl::Hours(1));
+
+  settings.sources = BuildSources(config, config_dir.string(), report.locations, clock);
+  for (std::string& problem : settings.sources.problems) {
+    loaded.problems.push_back(std::move(problem));
+  }
+  loaded.warnings = settings.sources.warnings;
+  return loaded;
+}
+
+}  // namespace tokeninventory

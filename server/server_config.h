@@ -1,0 +1,51 @@
+// The configuration file: read, completed with defaults, checked. Every problem
+// is listed at once.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "connectors/source_factory.h"
+#include "inventory/ledger.h"
+#include "tokeninventory/v1/config.pb.h"
+
+namespace tokeninventory {
+
+// What the command line sets over the file.
+struct ConfigOverrides {
+  std::string listen;    // empty: as in the file
+  std::string data_dir;  // empty: as in the file
+};
+
+// A configuration that the service can start with.
+struct ServerSettings {
+  std::string listen;  // HOST:PORT
+  std::string data_dir;
+  LogSeverity log_severity = LogSeverity::kInfo;
+  absl::Duration shutdown_grace;
+  Retention retention;
+  int max_streams = 0;
+  std::int64_t watch_memory_bytes = 0;
+  absl::Duration stall_timeout;
+  BuiltSources sources;
+};
+
+// What LoadServerConfig found. `settings` is good when there are no problems.
+struct LoadedConfig {
+  std::vector<std::string> problems;
+  std::vector<std::string> warnings;
+  ServerSettings settings;
+};
+
+// Reads `path`. Blocks on files; asks nobody.
+LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
+                              Clock* clock);
+
+// Whether `listen` names loopback only: 127.0.0.0/8, [::1] or localhost.
+bool IsLoopback(absl::string_view listen);
+
+}  // namespace tokeninventory

@@ -1,0 +1,43 @@
+// The TokenInventory service on gRPC's callback API. A handler never blocks: it
+// answers from memory at once, or hands over and finishes from there.
+#pragma once
+
+#include "server/backend.h"
+#include "tokeninventory/v1/token_inventory.grpc.pb.h"
+
+namespace tokeninventory {
+
+// Every method is raw: answers are bytes that are already serialised.
+using RawTokenInventory = v1::TokenInventory::WithRawCallbackMethod_GetToken<
+    v1::TokenInventory::WithRawCallbackMethod_BatchGetTokens<
+        v1::TokenInventory::WithRawCallbackMethod_ListTokens<
+            v1::TokenInventory::WithRawCallbackMethod_WatchTokens<
+                v1::TokenInventory::WithRawCallbackMethod_ListTokenChanges<
+                    v1::TokenInventory::Service>>>>>;
+
+// Thread-safe.
+class TokenInventoryService final : public RawTokenInventory {
+ public:
+  // `backend` lives longer than the server.
+  explicit TokenInventoryService(const BackendPointer& backend) : backend_(backend) {}
+
+  grpc::ServerUnaryReactor* GetToken(grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* request,
+                                     grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* BatchGetTokens(grpc::CallbackServerContext* context,
+                                           const grpc::ByteBuffer* request,
+                                           grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListTokens(grpc::CallbackServerContext* context,
+                                       const grpc::ByteBuffer* request,
+                                       grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchTokens(grpc::CallbackServerContext* context,
+                                                          const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* ListTokenChanges(grpc::CallbackServerContext* context,
+                                             const grpc::ByteBuffer* request,
+                                             grpc::ByteBuffer* response) override;
+
+ private:
+  const BackendPointer& backend_;
+};
+
+}  // namespace tokeninventory

@@ -1,0 +1,40 @@
+// A WatchTokens stream on gRPC's side: carries a WatchSession's messages.
+#pragma once
+
+#include <grpcpp/server_context.h>
+#include <grpcpp/support/byte_buffer.h>
+#include <grpcpp/support/server_callback.h>
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "inventory/watch_hub.h"
+
+namespace tokeninventory {
+
+// Deletes itself when gRPC is done with it. gRPC's reactions begin after the
+// method has returned the reactor, so `session_` is set before any of them.
+class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public WatchSink {
+ public:
+  explicit WatchReactor(grpc::CallbackServerContext* context) : context_(context) {}
+
+  // Call once, before the method returns; on an error the reactor was not used.
+  absl::Status Open(WatchHub& hub, WatchSession::Options options);
+
+  // WatchSink.
+  void Write(const WatchMessage& message) override;
+  void Finish(const absl::Status& status) override;
+  void Abort() override;
+
+  // gRPC's reactions.
+  void OnWriteDone(bool ok) override;
+  void OnCancel() override;
+  void OnDone() override;
+
+ private:
+  grpc::CallbackServerContext* const context_;
+  std::shared_ptr<WatchSession> session_;
+  grpc::ByteBuffer message_;  // under way
+};
+
+}  // namespace tokeninventory
