@@ -1,0 +1,43 @@
+// One HTTP request and its answer, free of any HTTP library.
+//
+// Thread-compatible: plain values.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace tokeninventory::vendor_sim {
+
+struct Request {
+  std::string method;
+  // As on the wire, with the query.
+  std::string target;
+  // Decoded one by one after splitting, so that a workspace named "a/b" is one segment.
+  std::vector<std::string> path;
+  std::vector<std::pair<std::string, std::string>> query;
+  std::string authorization;
+  std::string host;
+
+  // The first value of a query parameter; nothing when it is not there.
+  std::optional<std::string> Query(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string body = {};
+  std::string content_type = "application/json";
+  std::vector<std::pair<std::string, std::string>> headers = {};
+  // Announce the whole body, send only this many bytes of it, then close the connection.
+  std::optional<std::size_t> cut_after = {};
+};
+
+Request ParseRequest(std::string method, std::string target);
+
+// The token of "Authorization: Bearer <token>"; nothing for any other header.
+std::optional<std::string> BearerToken(const Request& request);
+
+}  // namespace tokeninventory::vendor_sim
