@@ -1,0 +1,19 @@
+// How a token's scope marks are stored: two varints a mark.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "inventory/token_store.h"
+
+namespace tokeninventory {
+
+// Replaces what `encoded` held.
+void EncodeScopeMarks(const std::vector<ScopeMark>& marks, std::string& encoded);
+
+// DATA_LOSS when `encoded` is not what EncodeScopeMarks makes.
+absl::StatusOr<std::vector<ScopeMark>> DecodeScopeMarks(absl::string_view encoded);
+
+}  // namespace tokeninventory

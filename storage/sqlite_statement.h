@@ -1,0 +1,54 @@
+// One use of a prepared statement that is kept for many. Only storage/ includes
+// this.
+#pragma once
+
+#include <SQLiteCpp/Column.h>
+#include <SQLiteCpp/Statement.h>
+
+#include <cstdint>
+#include <string>
+
+namespace tokeninventory {
+
+// Binds parameters in order, runs, and leaves the statement ready for its next
+// use, whatever happened: SQLite refuses to bind to one that is not reset, and
+// one that is still open keeps its transaction from ending.
+//
+// Bound strings are not copied: they must outlive this object. Everything but
+// the destructor throws SQLite::Exception. Used only by one thread.
+class StatementUse {
+ public:
+  explicit StatementUse(SQLite::Statement& statement) : statement_(statement) {}
+  ~StatementUse() { statement_.tryReset(); }
+  StatementUse(const StatementUse&) = delete;
+  StatementUse& operator=(const StatementUse&) = delete;
+
+  StatementUse& Integer(std::int64_t value) {
+    statement_.bind(++bound_, value);
+    return *this;
+  }
+  StatementUse& Text(const std::string& value) {
+    statement_.bindNoCopy(++bound_, value);
+    return *this;
+  }
+  StatementUse& Blob(const std::string& value) {
+    statement_.bindNoCopy(++bound_, value.data(), static_cast<int>(value.size()));
+    return *this;
+  }
+
+  // Runs a statement that has no result; returns how many rows it wrote.
+  int Run() { return statement_.exec(); }
+
+  // Steps to the next row of the result.
+  bool Next() { return statement_.executeStep(); }
+  bool HasRow() const { return statement_.hasRow(); }
+  std::int64_t IntegerAt(int column) const { return statement_.getColumn(column).getInt64(); }
+  // Of a text or a blob.
+  std::string BytesAt(int column) const { return statement_.getColumn(column).getString(); }
+
+ private:
+  SQLite::Statement& statement_;
+  int bound_ = 0;
+};
+
+}  // namespace tokeninventory

@@ -1,0 +1,145 @@
+#include "tests/storage/token_store_conformance.h"
+
+#include <algorithm>
+#include <cstdlib>
+#include <iterator>
+#include <map>
+#include <utility>
+
+#include "gmock/gmock.h"
+
+namespace tokeninventory::testing {
+
+using ::testing::IsEmpty;
+
+namespace {
+
+class Collector final : public LoadVisitor {
+ public:
+  absl::Status OnSource(StoredSource source) override {
+    EXPECT_THAT(loaded.scopes, IsEmpty());
+    EXPECT_THAT(loaded.tokens, IsEmpty());
+    loaded.sources.push_back(std::move(source));
+    return absl::OkStatus();
+  }
+  absl::Status OnScope(StoredScope scope) override {
+    EXPECT_THAT(loaded.tokens, IsEmpty());
+    loaded.scopes.push_back(std::move(scope));
+    return absl::OkStatus();
+  }
+  absl::Status OnToken(StoredToken token) override {
+    EXPECT_LT(loaded.tokens.empty() ? 0 : loaded.tokens.back().row, token.row);
+    loaded.tokens.push_back(std::move(token));
+    return absl::OkStatus();
+  }
+
+  LoadedStore loaded;
+};
+
+}  // namespace
+
+LoadedStore LoadAll(TokenStore& store) {
+  Collector collector;
+  const absl::Status status = store.Load(collector);
+  EXPECT_TRUE(status.ok()) << status;
+  return std::move(collector.loaded);
+}
+
+std::vector<LogEntry> ReadWholeLog(TokenStore& store, LogPosition after, std::int64_t max_bytes) {
+  std::vector<LogEntry> all;
+  while (true) {
+    absl::StatusOr<LogPage> page = store.ReadLog(after, max_bytes);
+    EXPECT_TRUE(page.ok()) << page.status();
+    if (!page.ok() || page->entries.empty()) return all;
+    after = {page->entries.back().revision, page->entries.back().index + 1};
+    std::move(page->entries.begin(), page->entries.end(), std::back_inserter(all));
+  }
+}
+
+CommitBatch PutBatch(std::int64_t row, std::string before, std::string after,
+                     absl::Time commit_time) {
+  CommitBatch batch;
+  batch.commit_time = commit_time;
+  batch.put_tokens.push_back({row, after, {}});
+  batch.changes.push_back(
+      {row, v1::TokenChange::VENDOR_REPORTED, std::move(before), std::move(after)});
+  return batch;
+}
+
+void ExpectStateIsWhatTheLogSays(TokenStore& store) {
+  absl::StatusOr<StoreHead> head = store.Head();
+  ASSERT_TRUE(head.ok()) << head.status();
+  EXPECT_EQ(head->oldest_revision, 0);
+  std::map<std::int64_t, std::string> state;
+  LogPosition next = {1, 0};
+  for (const LogEntry& entry : ReadWholeLog(store, kLogStart, 1 << 16)) {
+    if (entry.revision != next.revision) next = {next.revision + 1, 0};
+    ASSERT_EQ(LogPosition({entry.revision, entry.index}), next);
+    ++next.index;
+    const auto found = state.find(entry.change.row);
+    ASSERT_EQ(entry.change.before, found == state.end() ? "" : found->second);
+    if (entry.change.after.empty()) {
+      state.erase(entry.change.row);
+    } else {
+      state[entry.change.row] = entry.change.after;
+    }
+  }
+  EXPECT_EQ(head->revision, next.index == 0 ? 0 : next.revision);
+  std::map<std::int64_t, std::string> loaded;
+  for (StoredToken& token : LoadAll(store).tokens) loaded[token.row] = std::move(token.token);
+  EXPECT_EQ(loaded, state);
+}
+
+TokenStoreConformanceTest::TokenStoreConformanceTest() : place_(GetParam()()) { Reopen(); }
+
+TokenStoreConformanceTest::~TokenStoreConformanceTest() = default;
+
+void TokenStoreConformanceTest::Reopen() {
+  store_.reset();
+  absl::StatusOr<std::unique_ptr<TokenStore>> opened = place_->Open();
+  // Without a store there is nothing to go on with.
+  if (!opened.ok()) {
+    ADD_FAILURE() << opened.status();
+    std::abort();
+  }
+  store_ = *std::move(opened);
+}
+
+std::int64_t TokenStoreConformanceTest::Commit(const CommitBatch& batch) {
+  const std::int64_t head = Head().revision;
+  const absl::StatusOr<std::int64_t> revision = store().Commit(head, batch);
+  EXPECT_TRUE(revision.ok()) << revision.status();
+  return revision.value_or(head);
+}
+
+std::int64_t TokenStoreConformanceTest::CommitChanges(int changes, std::size_t bytes,
+                                                      absl::Time commit_time) {
+  CommitBatch batch;
+  batch.commit_time = commit_time;
+  for (std::int64_t row = 1; row <= changes; ++row) {
+    batch.changes.push_back({row, v1::TokenChange::VENDOR_REPORTED, "", std::string(bytes, 'a')});
+  }
+  return Commit(batch);
+}
+
+StoreHead TokenStoreConformanceTest::Head() {
+  absl::StatusOr<StoreHead> head = store().Head();
+  EXPECT_TRUE(head.ok()) << head.status();
+  return head.value_or(StoreHead());
+}
+
+StoreHead TokenStoreConformanceTest::CompactFully(const LogLimits& limits) {
+  StoreHead before = Head();
+  while (true) {
+    absl::StatusOr<StoreHead> after = store().Compact(limits);
+    EXPECT_TRUE(after.ok()) << after.status();
+    if (!after.ok() || after->oldest_revision == before.oldest_revision) return before;
+    EXPECT_GT(after->oldest_revision, before.oldest_revision);
+    EXPECT_EQ(after->revision, before.revision);
+    EXPECT_EQ(after->epoch, before.epoch);
+    EXPECT_EQ(Head().oldest_revision, after->oldest_revision);
+    before = *std::move(after);
+  }
+}
+
+}  // namespace tokeninventory::testing
