@@ -58,7 +58,9 @@ struct LogChange {
   std::string after;   // serialised v1::Token
 };
 
-// What one transaction writes.
+// What one transaction writes. Removals come before writes: a row that is both
+// purged and put holds what was put. Marks of a row that is not there, and rows
+// or ids that are not positive, are INVALID_ARGUMENT.
 struct CommitBatch {
   absl::Time commit_time;
   // In the order in which watchers see them. Not empty: the commit makes a revision.
@@ -124,7 +126,7 @@ struct LogPage {
   bool ends_revision = true;
 };
 
-// What Compact keeps. The stricter wins.
+// What Compact keeps. The stricter wins; 0 keeps nothing.
 struct LogLimits {
   absl::Time oldest_commit_time;
   std::int64_t max_changes = 0;
