@@ -1,0 +1,107 @@
+// Runs a vendor's manifest against its API for one configured source, and reports
+// to a PassRecorder what it saw and what it proved.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "connectors/credentials.h"
+#include "connectors/http/http_client.h"
+#include "connectors/http/request_budget.h"
+#include "connectors/manifest.h"
+#include "connectors/page_reader.h"
+#include "connectors/polled_source.h"
+#include "connectors/vendor_client.h"
+#include "inventory/pass.h"
+
+namespace tokeninventory {
+
+// A source, checked (source_factory.h makes it).
+struct ConnectorSpec {
+  std::string id;
+  absl::Duration interval;
+  std::shared_ptr<const CompiledManifest> manifest;
+  // Values of the manifest's params; an unset one is missing.
+  std::map<std::string, std::string> params;
+  // By the index of the manifest's stream.
+  std::vector<bool> enabled;
+  // Which of the manifest's ways to sign in; -1 for none.
+  int auth = -1;
+  std::map<std::string, SecretSource> secrets;
+  bool insecure_http = false;
+  // Pages of one listing.
+  int max_pages = 100'000;
+  // Tokens asked for one by one in a pass.
+  int max_probes = 50;
+  RetryingClient::Options retry;
+  JqPrograms::Options jq;
+};
+
+// What asking for one token came to.
+struct FetchedToken {
+  enum class Outcome {
+    kFound,      // `token` is it
+    kGone,       // the vendor says that it does not exist
+    kNotProven,  // neither; see `reason`
+  };
+  Outcome outcome = Outcome::kNotProven;
+  ObservedToken token;
+  std::string reason;
+  VendorFailure failure = VendorFailure::kNone;
+};
+
+// Used by one thread at a time.
+class Connector final : public PolledSource {
+ public:
+  // `clock` must outlive this. `budget` may be null.
+  Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http, Clock* clock,
+            std::shared_ptr<RequestBudget> budget);
+  ~Connector() override;
+
+  const std::string& id() const override { return spec_.id; }
+  absl::Duration interval() const override { return spec_.interval; }
+
+  // Reads every switched-on stream in the manifest's order. What fails in one
+  // listing fails that listing; a refused credential, a limit that asks for a long
+  // wait, or a vendor that does not answer ends the pass.
+  absl::StatusOr<v1::SyncResult> RunPass(const PassContext& context) override;
+
+  // Asks for one token that `scope` listed. `parent_answers`: the scope is known to
+  // be readable now, so that a 404 means the token; otherwise it is asked first.
+  // `known_id` is the vendor's id of a token that the scope showed, for manifests
+  // whose look-up needs one. FAILED_PRECONDITION when the credential cannot be
+  // read, UNIMPLEMENTED when the stream has no `fetch`.
+  absl::StatusOr<FetchedToken> FetchOne(const ScopeRef& scope, const std::string& provider_token_id,
+                                        const std::string& known_id, bool parent_answers,
+                                        const std::stop_token& stop);
+
+ private:
+  friend class ConnectorPass;
+
+  // The headers that sign a request, from the secrets as they are now.
+  absl::StatusOr<SecretHeaders> SignIn() const;
+  // Compiles the programs when they are first needed.
+  absl::Status Prepare();
+  FetchedToken Fetch(const CompiledStream& stream, const JsonValue& parent,
+                     const std::string& provider_token_id, const std::string& known_id,
+                     const std::stop_token& stop, int& answers);
+  // Whether the first page of a listing can be read.
+  bool Answers(const CompiledStream& stream, const JsonValue& parent, const std::stop_token& stop,
+               int& answers);
+
+  const ConnectorSpec spec_;
+  const std::shared_ptr<HttpClient> http_;
+  Clock* const clock_;
+  VendorClient vendor_;
+  std::unique_ptr<JqPrograms> programs_;
+  std::unique_ptr<PageReader> pages_;
+  JsonValue param_;
+};
+
+}  // namespace tokeninventory

@@ -1,0 +1,18 @@
+# Writes a .cc with the prelude and the built-in manifests as raw strings.
+# cmake -DOUT=… -DPRELUDE=… -DMANIFESTS="a.yaml;b.yaml" -P embed.cmake
+string(REPLACE "," ";" MANIFESTS "${MANIFESTS}")
+file(READ "${PRELUDE}" prelude)
+set(text "// Made by embed.cmake.\n#include \"connectors/embedded.h\"\n\nnamespace tokeninventory {\nnamespace {\n\n")
+string(APPEND text "constexpr char kPrelude[] = R\"ti_embed(${prelude})ti_embed\";\n\n")
+set(list "")
+foreach(file IN LISTS MANIFESTS)
+  get_filename_component(name "${file}" NAME)
+  get_filename_component(stem "${file}" NAME_WE)
+  string(MAKE_C_IDENTIFIER "${stem}" id)
+  file(READ "${file}" body)
+  string(APPEND text "constexpr char k_${id}[] = R\"ti_embed(${body})ti_embed\";\n\n")
+  string(APPEND list "      {\"${name}\", k_${id}},\n")
+endforeach()
+string(APPEND text "}  // namespace\n\nabsl::string_view Prelude() { return kPrelude; }\n\n")
+string(APPEND text "std::vector<EmbeddedManifest> BuiltInManifests() {\n  return {\n${list}  };\n}\n\n}  // namespace tokeninventory\n")
+file(WRITE "${OUT}" "${text}")

@@ -1,0 +1,89 @@
+// Asks until there is an answer worth having: waits for the vendor's rate limits,
+// tries again after failures that pass.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+#include "absl/functional/function_ref.h"
+#include "absl/status/status.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "connectors/http/http_client.h"
+#include "connectors/http/request_budget.h"
+#include "tokeninventory/v1/manifest.pb.h"
+
+namespace tokeninventory {
+
+// What an answer means for whoever could ask again.
+enum class HttpVerdict {
+  kFinal,        // good or bad, asking again would not change it
+  kRetry,        // the vendor is in trouble
+  kRateLimited,  // too fast
+};
+
+// How it ended.
+struct HttpOutcome {
+  // OK: `response` is the last answer. UNAVAILABLE, DEADLINE_EXCEEDED: none came.
+  // RESOURCE_EXHAUSTED: too large. CANCELLED: stopped.
+  absl::Status status;
+  HttpResponse response;
+  // What the last answer was judged to be; kRateLimited without an answer when
+  // the wait for the limit would be too long.
+  HttpVerdict verdict = HttpVerdict::kFinal;
+  // The vendor asked not to come back before this.
+  absl::Time not_before = absl::InfinitePast();
+  // Answers that came, the last included.
+  int answers = 0;
+  int tries = 0;
+};
+
+// Used by one thread at a time; one for each source, because a vendor's limits
+// belong to a credential.
+class RetryingClient {
+ public:
+  struct Options {
+    // Tries of one request, the first included.
+    int max_attempts = 4;
+    // Before the second try at most this, doubling: a random share of it is
+    // waited (full jitter).
+    absl::Duration first_backoff = absl::Seconds(1);
+    absl::Duration max_backoff = absl::Seconds(30);
+    // From the first try of a request to the start of its last.
+    absl::Duration total_deadline = absl::Minutes(5);
+    // The longest wait for a limit before a try.
+    absl::Duration max_limit_wait = absl::Minutes(5);
+    // In [0, 1); the machine's randomness when empty.
+    std::function<double()> random;
+    v1::ManifestLimits limits;
+    // Book every request, even where the vendor's headers tell the limit: the
+    // operator set the pace.
+    bool always_book = false;
+  };
+
+  // `inner` and `clock` must outlive this. `budget` may be null.
+  RetryingClient(HttpClient* inner, Clock* clock, std::shared_ptr<RequestBudget> budget,
+                 Options options);
+
+  // Blocks. `judge` says what each answer is.
+  HttpOutcome Send(const HttpRequest& request,
+                   absl::FunctionRef<HttpVerdict(const HttpResponse&)> judge,
+                   const std::stop_token& stop);
+
+ private:
+  // When the next try may be sent.
+  absl::Time NextSlot(absl::Time now);
+  // How long to wait after try number `tries` when the vendor does not say.
+  absl::Duration Backoff(int tries);
+
+  HttpClient* const inner_;
+  Clock* const clock_;
+  const std::shared_ptr<RequestBudget> budget_;
+  const Options options_;
+  absl::Time blocked_until_ = absl::InfinitePast();
+  bool headers_tell_limit_ = false;
+};
+
+}  // namespace tokeninventory

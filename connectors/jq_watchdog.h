@@ -1,0 +1,47 @@
+// Stops programs that do not end.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace tokeninventory {
+
+// One thread that looks every few milliseconds at what is being watched, so that
+// watching costs a lock and no wake-up. Thread-safe.
+class JqWatchdog {
+ public:
+  // Lives for ever.
+  static JqWatchdog& Get();
+
+  // `stop` is called once, on the watchdog's thread, if the watch is not ended
+  // within `limit` of real time.
+  std::uint64_t Begin(std::chrono::nanoseconds limit, void (*stop)(void*), void* argument);
+  // After it, `stop` is not running and will not be called. True if it was.
+  bool End(std::uint64_t id);
+
+ private:
+  struct Watch {
+    std::uint64_t id;
+    std::chrono::steady_clock::time_point deadline;
+    void (*stop)(void*);
+    void* argument;
+    bool stopped = false;
+  };
+
+  JqWatchdog() = default;
+  void Run();
+
+  Mutex mutex_;
+  CondVar wake_;
+  bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  bool idle_ ABSL_GUARDED_BY(mutex_) = false;
+  std::uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
+  std::vector<Watch> watches_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace tokeninventory

@@ -1,0 +1,306 @@
+#include "connectors/poller.h"
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+
+namespace tokeninventory {
+namespace {
+
+constexpr absl::Duration kFirstRetry = absl::Seconds(30);
+constexpr absl::Duration kLongestRetry = absl::Minutes(5);
+// A credential that was refused is not accepted a second later, and many vendors
+// lock those who insist.
+constexpr absl::Duration kFirstAuthRetry = absl::Minutes(1);
+constexpr absl::Duration kLongestAuthRetry = absl::Minutes(15);
+
+bool IsFailure(v1::Source::State state) {
+  switch (state) {
+    case v1::Source::AUTH_FAILED:
+    case v1::Source::RATE_LIMITED:
+    case v1::Source::UNREACHABLE:
+    case v1::Source::FAILED:
+      return true;
+    default:
+      return false;
+  }
+}
+
+void LogPass(const std::string& source, const absl::StatusOr<v1::SyncResult>& result) {
+  if (!result.ok()) {
+    LogWarning("pass given up",
+               {{"source", source}, {"error", std::string(result.status().message())}});
+    return;
+  }
+  const v1::SyncStats& stats = result->stats();
+  Log(result->state() == v1::Source::OK ? LogSeverity::kInfo : LogSeverity::kWarning, "pass ended",
+      {{"source", source},
+       {"state", v1::Source::State_Name(result->state())},
+       {"error", result->error()},
+       {"requests", absl::StrCat(stats.requests())},
+       {"pages", absl::StrCat(stats.pages())},
+       {"records", absl::StrCat(stats.records())},
+       {"added", absl::StrCat(stats.tokens_added())},
+       {"updated", absl::StrCat(stats.tokens_updated())},
+       {"unchanged", absl::StrCat(stats.tokens_unchanged())},
+       {"missing", absl::StrCat(stats.tokens_missing())},
+       {"deleted", absl::StrCat(stats.tokens_deleted())}});
+}
+
+using Observers = std::vector<std::shared_ptr<SyncObserver>>;
+
+void Remove(Observers& observers, const SyncObserver* observer) {
+  observers.erase(std::remove_if(observers.begin(), observers.end(),
+                                 [observer](const auto& one) { return one.get() == observer; }),
+                  observers.end());
+}
+
+}  // namespace
+
+// A source and where it is in its life. Guarded by Shared::mutex but for `source`,
+// which belongs to the worker that runs its pass.
+struct Poller::Entry {
+  enum class State { kIdle, kQueued, kRunning };
+
+  std::unique_ptr<PolledSource> source;
+  State state = State::kIdle;
+  absl::Time due = absl::InfiniteFuture();
+  int failures = 0;
+  // Of the pass that runs or is queued.
+  Observers observers;
+  // Somebody asked for a pass after the running one.
+  bool run_again = false;
+  Observers next_observers;
+};
+
+struct Poller::Shared {
+  Mutex mutex;
+  CondVar wake;  // scheduler and workers
+  bool running ABSL_GUARDED_BY(mutex) = false;
+  bool stopped ABSL_GUARDED_BY(mutex) = false;
+  // The entries themselves stay where they are.
+  std::vector<std::unique_ptr<Entry>> entries ABSL_GUARDED_BY(mutex);
+  std::deque<Entry*> queue ABSL_GUARDED_BY(mutex);
+  std::mt19937_64 random ABSL_GUARDED_BY(mutex){std::random_device()()};
+
+  Entry* Find(absl::string_view id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    for (const std::unique_ptr<Entry>& entry : entries) {
+      if (entry->source->id() == id) return entry.get();
+    }
+    return nullptr;
+  }
+  void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    entry.state = Entry::State::kQueued;
+    entry.due = absl::InfiniteFuture();
+    queue.push_back(&entry);
+  }
+};
+
+absl::Duration Poller::DelayAfter(v1::Source::State state, int failures, absl::Duration interval) {
+  if (failures <= 0) return interval;
+  const bool auth = state == v1::Source::AUTH_FAILED;
+  absl::Duration delay =
+      auth ? std::max(interval, kFirstAuthRetry) : std::min(interval, kFirstRetry);
+  const absl::Duration longest = std::max(interval, auth ? kLongestAuthRetry : kLongestRetry);
+  for (int i = 1; i < failures && delay < longest; ++i) delay *= 2;
+  return std::min(delay, longest);
+}
+
+Poller::Poller(Clock* clock, PassRecorder* recorder,
+               std::vector<std::unique_ptr<PolledSource>> sources, Options options)
+    : clock_(clock), recorder_(recorder), options_(options), shared_(std::make_shared<Shared>()) {
+  MutexLock lock(shared_->mutex);
+  for (std::unique_ptr<PolledSource>& source : sources) {
+    auto entry = std::make_unique<Entry>();
+    entry->source = std::move(source);
+    shared_->entries.push_back(std::move(entry));
+  }
+}
+
+Poller::~Poller() { Stop(); }
+
+void Poller::Start() {
+  {
+    MutexLock lock(shared_->mutex);
+    if (shared_->running || shared_->stopped) return;
+    shared_->running = true;
+    if (options_.poll_at_start) {
+      for (const std::unique_ptr<Entry>& entry : shared_->entries) entry->due = clock_->Now();
+    }
+  }
+  threads_.emplace_back([this] { RunScheduler(); });
+  for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { RunWorker(); });
+}
+
+void Poller::Stop() {
+  Observers orphans;
+  {
+    MutexLock lock(shared_->mutex);
+    if (shared_->stopped) return;
+    shared_->stopped = true;
+    shared_->running = false;
+  }
+  stop_.request_stop();
+  shared_->wake.NotifyAll();
+  for (std::thread& thread : threads_) thread.join();
+  {
+    MutexLock lock(shared_->mutex);
+    for (const std::unique_ptr<Entry>& entry : shared_->entries) {
+      for (Observers* list : {&entry->observers, &entry->next_observers}) {
+        orphans.insert(orphans.end(), list->begin(), list->end());
+        list->clear();
+      }
+    }
+  }
+  for (const std::shared_ptr<SyncObserver>& observer : orphans) {
+    observer->OnEnd(absl::UnavailableError("the service stops"));
+  }
+}
+
+Poller::Subscription& Poller::Subscription::operator=(Subscription&& other) noexcept {
+  if (this != &other) {
+    Cancel();
+    cancel_ = std::exchange(other.cancel_, nullptr);
+  }
+  return *this;
+}
+
+void Poller::Subscription::Cancel() {
+  if (const std::function<void()> cancel = std::exchange(cancel_, nullptr)) cancel();
+}
+
+absl::StatusOr<Poller::Subscription> Poller::SyncNow(absl::string_view source, bool fresh,
+                                                     std::shared_ptr<SyncObserver> observer) {
+  Entry* entry = nullptr;
+  {
+    MutexLock lock(shared_->mutex);
+    if (!shared_->running) return absl::UnavailableError("no passes run now");
+    entry = shared_->Find(source);
+    if (entry == nullptr) return absl::NotFoundError("no such source is configured");
+    if (entry->state == Entry::State::kRunning && fresh) {
+      entry->run_again = true;
+      if (observer != nullptr) entry->next_observers.push_back(observer);
+    } else {
+      if (entry->state == Entry::State::kIdle) shared_->Enqueue(*entry);
+      if (observer != nullptr) entry->observers.push_back(observer);
+    }
+  }
+  shared_->wake.NotifyAll();
+  Subscription subscription;
+  if (observer != nullptr) {
+    subscription.cancel_ = [shared = std::weak_ptr<Shared>(shared_), entry, of = observer.get()] {
+      const std::shared_ptr<Shared> alive = shared.lock();
+      if (alive == nullptr) return;
+      MutexLock lock(alive->mutex);
+      Remove(entry->observers, of);
+      Remove(entry->next_observers, of);
+    };
+  }
+  return subscription;
+}
+
+void Poller::RunScheduler() {
+  MutexLock lock(shared_->mutex);
+  while (!shared_->stopped) {
+    const absl::Time now = clock_->Now();
+    absl::Time earliest = absl::InfiniteFuture();
+    bool queued = false;
+    for (const std::unique_ptr<Entry>& entry : shared_->entries) {
+      if (entry->state != Entry::State::kIdle) continue;
+      if (entry->due <= now) {
+        shared_->Enqueue(*entry);
+        queued = true;
+      } else {
+        earliest = std::min(earliest, entry->due);
+      }
+    }
+    if (queued) shared_->wake.NotifyAll();
+    if (earliest == absl::InfiniteFuture()) {
+      shared_->wake.Wait(shared_->mutex);
+    } else {
+      clock_->WaitUntil(shared_->mutex, shared_->wake, earliest);
+    }
+  }
+}
+
+void Poller::RunWorker() {
+  for (;;) {
+    Entry* entry = nullptr;
+    {
+      MutexLock lock(shared_->mutex);
+      while (!shared_->stopped && shared_->queue.empty()) shared_->wake.Wait(shared_->mutex);
+      if (shared_->stopped) return;
+      entry = shared_->queue.front();
+      shared_->queue.pop_front();
+      entry->state = Entry::State::kRunning;
+    }
+    RunOne(*entry);
+  }
+}
+
+void Poller::RunOne(Entry& entry) {
+  const std::string source = entry.source->id();
+  const absl::Duration interval = entry.source->interval();
+  const auto plan = [&](v1::Source::State state, absl::Time not_before) {
+    MutexLock lock(shared_->mutex);
+    entry.failures = IsFailure(state) ? entry.failures + 1 : 0;
+    std::uniform_real_distribution<double> spread(-options_.jitter, options_.jitter);
+    const absl::Duration delay =
+        DelayAfter(state, entry.failures, interval) * (1 + spread(shared_->random));
+    entry.due = std::max(clock_->Now() + delay, not_before);
+    return entry.due;
+  };
+
+  PassContext context;
+  context.recorder = recorder_;
+  context.stop = stop_.get_token();
+  context.on_progress = [&](const v1::SyncProgress& progress) {
+    Observers observers;
+    {
+      MutexLock lock(shared_->mutex);
+      observers = entry.observers;
+    }
+    for (const std::shared_ptr<SyncObserver>& observer : observers) {
+      observer->OnProgress(progress);
+    }
+  };
+  bool planned = false;
+  context.next_sync_time = [&](v1::Source::State state, absl::Time not_before) {
+    planned = true;
+    return plan(state, not_before);
+  };
+
+  absl::StatusOr<v1::SyncResult> result = entry.source->RunPass(context);
+  if (!result.ok() && stop_.stop_requested()) {
+    result = absl::UnavailableError("the service stops");
+  } else {
+    LogPass(source, result);
+    if (!result.ok()) {
+      if (result.status().code() != absl::StatusCode::kUnavailable) {
+        result = absl::UnavailableError(result.status().message());
+      }
+      plan(v1::Source::UNREACHABLE, absl::InfinitePast());
+    } else if (!planned) {
+      plan(result->state(), absl::InfinitePast());
+    }
+  }
+
+  Observers observers;
+  {
+    MutexLock lock(shared_->mutex);
+    observers = std::exchange(entry.observers, {});
+    entry.state = Entry::State::kIdle;
+    if (entry.run_again) {
+      entry.run_again = false;
+      entry.observers = std::exchange(entry.next_observers, {});
+      shared_->Enqueue(entry);
+    }
+  }
+  shared_->wake.NotifyAll();
+  for (const std::shared_ptr<SyncObserver>& observer : observers) observer->OnEnd(result);
+}
+
+}  // namespace tokeninventory

@@ -1,0 +1,138 @@
+#include "connectors/vendor_client.h"
+
+#include "absl/strings/str_cat.h"
+
+namespace tokeninventory {
+namespace {
+
+// What an answer is, before anybody asks again.
+struct Judgement {
+  HttpVerdict verdict = HttpVerdict::kFinal;
+  VendorFailure failure = VendorFailure::kNone;
+  std::string reason;
+};
+
+bool IsSuccess(int status) { return status >= 200 && status < 300; }
+
+// The words that a manifest's `error` may yield.
+Judgement JudgeByWord(const std::string& word, int status) {
+  const std::string http = absl::StrCat("HTTP ", status);
+  if (word == "CREDENTIAL") {
+    return {HttpVerdict::kFinal, VendorFailure::kCredential, http};
+  }
+  if (word == "FORBIDDEN") return {HttpVerdict::kFinal, VendorFailure::kForbidden, http};
+  if (word == "RATE_LIMITED") {
+    return {HttpVerdict::kRateLimited, VendorFailure::kRateLimited, http};
+  }
+  if (word == "RETRY") return {HttpVerdict::kRetry, VendorFailure::kServerError, http};
+  if (word == "GONE") return {HttpVerdict::kFinal, VendorFailure::kGone, http};
+  if (word == "UNSUPPORTED") {
+    return {HttpVerdict::kFinal, VendorFailure::kFailed,
+            absl::StrCat(http, ": the vendor does not offer this here")};
+  }
+  if (word == "FAILED") {
+    return {HttpVerdict::kFinal, VendorFailure::kFailed,
+            absl::StrCat(http, ": the vendor reports an error")};
+  }
+  return {HttpVerdict::kFinal, VendorFailure::kFailed,
+          "error: the program yields a word that is none of its own"};
+}
+
+// The built-in table.
+Judgement JudgeByStatus(int status) {
+  const std::string http = absl::StrCat("HTTP ", status);
+  if (IsSuccess(status)) return {};
+  switch (status) {
+    case 401:
+      return {HttpVerdict::kFinal, VendorFailure::kCredential, http};
+    case 403:
+      return {HttpVerdict::kFinal, VendorFailure::kForbidden, http};
+    case 404:
+    case 410:
+      return {HttpVerdict::kFinal, VendorFailure::kGone, http};
+    case 408:
+    case 425:
+      return {HttpVerdict::kRetry, VendorFailure::kServerError, http};
+    case 429:
+      return {HttpVerdict::kRateLimited, VendorFailure::kRateLimited, http};
+    default:
+      break;
+  }
+  if (status >= 500) return {HttpVerdict::kRetry, VendorFailure::kServerError, http};
+  if (status >= 300 && status < 400) {
+    return {HttpVerdict::kFinal, VendorFailure::kFailed,
+            absl::StrCat(http, ": redirects are not followed")};
+  }
+  return {HttpVerdict::kFinal, VendorFailure::kFailed, http};
+}
+
+VendorAnswer Failed(VendorFailure failure, absl::string_view reason) {
+  VendorAnswer answer;
+  answer.failure = failure;
+  answer.reason = std::string(reason);
+  return answer;
+}
+
+}  // namespace
+
+VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
+                               const JqContext& context, const std::stop_token& stop) {
+  absl::StatusOr<HttpRequest> http_request = request.ToHttp();
+  if (!http_request.ok()) {
+    return Failed(VendorFailure::kFailed, http_request.status().message());
+  }
+  if (request.url.scheme != "https" && !insecure_http_ && !IsLoopbackHost(request.url.host)) {
+    return Failed(VendorFailure::kFailed, "the credential is not sent over plain http");
+  }
+  http_request->secret_headers = secret_headers_;
+
+  Judgement judgement;
+  JsonValue page;
+  const JsonValue request_json = request.ToJson();
+  const HttpOutcome outcome = http_->Send(
+      *http_request,
+      [&](const HttpResponse& response) {
+        absl::StatusOr<JsonValue> body = JsonValue::Parse(response.body);
+        page = MakePage(response, body.ok() ? *body : JsonValue(), request_json);
+        const absl::StatusOr<std::string> word = pages.ReadError(page, context);
+        if (!word.ok()) {
+          judgement = {HttpVerdict::kFinal, VendorFailure::kFailed,
+                       std::string(word.status().message())};
+        } else if (!word->empty()) {
+          judgement = JudgeByWord(*word, response.status);
+        } else {
+          judgement = JudgeByStatus(response.status);
+        }
+        if (judgement.failure == VendorFailure::kNone && !body.ok()) {
+          judgement = {HttpVerdict::kFinal, VendorFailure::kFailed,
+                       absl::StrCat("HTTP ", response.status, ", but the body is ",
+                                    body.status().message())};
+        }
+        return judgement.verdict;
+      },
+      stop);
+
+  VendorAnswer answer;
+  answer.answers = outcome.answers;
+  answer.not_before = outcome.not_before;
+  const std::string tries =
+      outcome.tries > 1 ? absl::StrCat(" after ", outcome.tries, " tries") : std::string();
+  if (outcome.status.code() == absl::StatusCode::kCancelled) {
+    answer.failure = VendorFailure::kStopped;
+    answer.reason = "stopped";
+  } else if (!outcome.status.ok()) {
+    answer.failure = outcome.verdict == HttpVerdict::kRateLimited ? VendorFailure::kRateLimited
+                     : outcome.verdict == HttpVerdict::kRetry     ? VendorFailure::kNoAnswer
+                                                                  : VendorFailure::kFailed;
+    answer.reason = absl::StrCat(outcome.status.message(), tries);
+  } else {
+    answer.failure = outcome.verdict == HttpVerdict::kRateLimited ? VendorFailure::kRateLimited
+                                                                  : judgement.failure;
+    answer.reason =
+        judgement.failure == VendorFailure::kNone ? std::string() : judgement.reason + tries;
+    if (answer.failure == VendorFailure::kNone) answer.page = std::move(page);
+  }
+  return answer;
+}
+
+}  // namespace tokeninventory
