@@ -74,6 +74,7 @@ class Builder {
       if (made.has_pace) {
         budget = budgets_->For(made.origin, made.pace.spacing, made.pace.burst);
       }
+      built_.fetchers.push_back(std::make_unique<Connector>(made.spec, http_, clock_, budget));
       built_.sources.push_back(
           std::make_unique<Connector>(std::move(made.spec), http_, clock_, std::move(budget)));
     }

@@ -10,6 +10,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/yaml_proto.h"
+#include "connectors/connector.h"
 #include "connectors/polled_source.h"
 #include "tokeninventory/v1/config.pb.h"
 
@@ -41,6 +42,9 @@ struct BuiltSources {
   // The same, to be given to a Poller. They share one HTTP client, which lives as
   // long as the last of them.
   std::vector<std::unique_ptr<PolledSource>> sources;
+  // The same once more, to be given to a Refresher: a source is used by one
+  // thread at a time, and a pass may take long.
+  std::vector<std::unique_ptr<Connector>> fetchers;
 
   bool ok() const { return problems.empty(); }
 };

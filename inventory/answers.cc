@@ -120,55 +120,15 @@ absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot,
   return answer;
 }
 
-absl::StatusOr<std::string> ListTokens(const Snapshot& snapshot, absl::string_view epoch,
-                                       const v1::ListTokensRequest& request) {
-  TI_ASSIGN_OR_RETURN(const int page_size, EffectivePageSize(request.page_size()));
-  TI_ASSIGN_OR_RETURN(const v1::TokenView view, EffectiveView(request.view(), v1::BASIC));
-  TI_ASSIGN_OR_RETURN(const int source, FindParentSource(snapshot, request.parent()));
-  const ScanFilter filter{source, request.show_deleted()};
-  const std::uint64_t request_hash = StableHash(
-      absl::StrCat("ListTokens|", request.parent(), "|", static_cast<int>(request.show_deleted()),
-                   "|", static_cast<int>(view)));
-  internal::v1::PageCursor cursor = MakeCursor(epoch, request_hash, 0);
-  const bool is_first_page = request.page_token().empty();
-  if (is_first_page) {
-    cursor.set_first_revision(snapshot.revision());
-    cursor.set_total_size(static_cast<std::int32_t>(
-        std::min<std::int64_t>(snapshot.Count(filter), std::numeric_limits<std::int32_t>::max())));
-  } else {
-    TI_ASSIGN_OR_RETURN(cursor, DecodePageToken(request.page_token(), epoch, request_hash));
+std::vector<std::string> UnreachableSources(const Snapshot& snapshot, int source) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < snapshot.sources().size(); ++i) {
+    const SourceEntry& entry = snapshot.sources()[i];
+    if (source != ScanFilter::kAllSources && source != static_cast<int>(i)) continue;
+    if (IsUnreachable(*entry.status)) names.push_back(SourceName(entry.id));
   }
-
-  std::string answer;
-  answer.reserve(static_cast<std::size_t>(page_size) * 512);
-  int count = 0;
-  bool more = false;
-  snapshot.Scan(cursor.after(), filter, [&](const TokenRef& token) {
-    if (count == page_size || answer.size() >= kMaxPageBytes) {
-      more = true;
-      return false;
-    }
-    wire::AppendBytesField(answer, v1::ListTokensResponse::kTokensFieldNumber, token.bytes(view));
-    cursor.set_after(token.row);
-    ++count;
-    return true;
-  });
-
-  v1::ListTokensResponse rest;
-  if (more) rest.set_next_page_token(EncodePageToken(cursor));
-  rest.set_total_size(cursor.total_size());
-  rest.set_resume_token(EncodeResumeToken(epoch, cursor.first_revision()));
-  rest.set_revision(snapshot.revision());
-  if (is_first_page) {
-    for (std::size_t i = 0; i < snapshot.sources().size(); ++i) {
-      const SourceEntry& entry = snapshot.sources()[i];
-      if (source != ScanFilter::kAllSources && source != static_cast<int>(i)) continue;
-      if (IsUnreachable(*entry.status)) rest.add_unreachable(SourceName(entry.id));
-    }
-    std::sort(rest.mutable_unreachable()->begin(), rest.mutable_unreachable()->end());
-  }
-  rest.AppendToString(&answer);
-  return answer;
+  std::sort(names.begin(), names.end());
+  return names;
 }
 
 absl::StatusOr<HistoryQuery> ParseHistoryQuery(const Snapshot& snapshot, absl::string_view epoch,

@@ -38,9 +38,9 @@ absl::StatusOr<std::string> GetToken(const Snapshot& snapshot, const v1::GetToke
 absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot,
                                            const v1::BatchGetTokensRequest& request);
 
-// The bytes of a ListTokensResponse.
-absl::StatusOr<std::string> ListTokens(const Snapshot& snapshot, absl::string_view epoch,
-                                       const v1::ListTokensRequest& request);
+// The sources, or the one of this index, whose tokens may be out of date or
+// incomplete: `sources/{source}`, sorted.
+std::vector<std::string> UnreachableSources(const Snapshot& snapshot, int source);
 
 // A ListTokenChanges request, checked.
 struct HistoryQuery {

@@ -8,30 +8,36 @@ namespace tokeninventory {
 namespace {
 
 constexpr int kVersion = 1;
-constexpr std::size_t kMaxTokenText = 4096;
+// An ordered list's sort key has up to 3 KiB.
+constexpr std::size_t kMaxTokenText = 8192;
 constexpr std::size_t kChecksumBytes = 4;
 
-std::string Checksum(absl::string_view payload) {
-  const std::uint64_t hash = StableHash(payload);
+// What a text is for goes into its checksum: a page token is no resume token.
+constexpr absl::string_view kResume = "resume";
+constexpr absl::string_view kPage = "page";
+
+std::string Checksum(absl::string_view purpose, absl::string_view payload) {
+  const std::uint64_t hash = StableHash(absl::StrCat(purpose, "|", payload));
   std::string sum;
   for (std::size_t i = 0; i < kChecksumBytes; ++i) sum += static_cast<char>(hash >> (8 * i));
   return sum;
 }
 
-std::string Seal(const std::string& payload) {
-  return absl::WebSafeBase64Escape(absl::StrCat(payload, Checksum(payload)));
+std::string Seal(absl::string_view purpose, const std::string& payload) {
+  return absl::WebSafeBase64Escape(absl::StrCat(payload, Checksum(purpose, payload)));
 }
 
 template <typename Cursor>
-bool Unseal(absl::string_view text, Cursor& cursor) {
+bool Unseal(absl::string_view purpose, absl::string_view text, Cursor& cursor) {
   std::string bytes;
+  // Unescaping is lenient (spaces, spare bits); a token has one form.
   if (text.size() > kMaxTokenText || !absl::WebSafeBase64Unescape(text, &bytes) ||
-      bytes.size() < kChecksumBytes) {
+      absl::WebSafeBase64Escape(bytes) != text || bytes.size() < kChecksumBytes) {
     return false;
   }
   const std::string payload = bytes.substr(0, bytes.size() - kChecksumBytes);
-  return bytes.substr(payload.size()) == Checksum(payload) && cursor.ParseFromString(payload) &&
-         cursor.version() == kVersion;
+  return bytes.substr(payload.size()) == Checksum(purpose, payload) &&
+         cursor.ParseFromString(payload) && cursor.version() == kVersion;
 }
 
 }  // namespace
@@ -50,18 +56,18 @@ std::string EncodeResumeToken(absl::string_view epoch, std::int64_t revision) {
   cursor.set_version(kVersion);
   cursor.set_epoch(std::string(epoch));
   cursor.set_revision(revision);
-  return Seal(cursor.SerializeAsString());
+  return Seal(kResume, cursor.SerializeAsString());
 }
 
 std::string EncodePageToken(const internal::v1::PageCursor& cursor) {
   internal::v1::PageCursor sealed = cursor;
   sealed.set_version(kVersion);
-  return Seal(sealed.SerializeAsString());
+  return Seal(kPage, sealed.SerializeAsString());
 }
 
 absl::StatusOr<std::int64_t> DecodeResumeToken(absl::string_view token, absl::string_view epoch) {
   internal::v1::ResumeCursor cursor;
-  if (!Unseal(token, cursor) || cursor.revision() < 0) {
+  if (!Unseal(kResume, token, cursor) || cursor.revision() < 0) {
     return FieldError("resume_token", "INVALID_RESUME_TOKEN",
                       "is not a resume token that this service gave");
   }
@@ -77,7 +83,7 @@ absl::StatusOr<internal::v1::PageCursor> DecodePageToken(absl::string_view token
                                                          absl::string_view epoch,
                                                          std::uint64_t request_hash) {
   internal::v1::PageCursor cursor;
-  if (!Unseal(token, cursor) || cursor.epoch() != epoch || cursor.after() < 0) {
+  if (!Unseal(kPage, token, cursor) || cursor.epoch() != epoch || cursor.after() < 0) {
     return FieldError("page_token", "INVALID_PAGE_TOKEN",
                       "is not a page token that this service gave; start again without it");
   }

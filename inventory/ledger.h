@@ -42,7 +42,7 @@ struct Retention {
 };
 
 // Thread-safe. The destructor finishes what is queued; stop connectors first.
-class Ledger final : public PassRecorder {
+class Ledger final : public PassRecorder, public TokenRefresher {
  public:
   struct Options {
     // All live longer than the Ledger.
@@ -72,6 +72,11 @@ class Ledger final : public PassRecorder {
   absl::StatusOr<PassOutcome> End(PassId pass, const PassEnd& end) override;
   void Abandon(PassId pass) override;
 
+  // TokenRefresher.
+  absl::StatusOr<RefreshTarget> FindRefreshTarget(const std::string& name) override;
+  absl::StatusOr<std::int64_t> ApplyRefresh(const RefreshTarget& target,
+                                            const ObservedToken* observed) override;
+
   // Random, of this store (StoreHead::epoch).
   const std::string& epoch() const { return epoch_; }
 
@@ -100,6 +105,10 @@ class Ledger final : public PassRecorder {
   void Compact();
   void PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit);
   void TrackExpiry(std::int64_t row, const v1::Token& token);
+  absl::StatusOr<std::int64_t> RefreshFound(const RefreshTarget& target,
+                                            const ObservedToken& observed);
+  absl::StatusOr<std::int64_t> RefreshGone(const RefreshTarget& target);
+  std::string FindOtherToken(const std::string& source, std::int64_t scope, std::int64_t row) const;
   absl::StatusOr<RunningPass*> FindPass(PassId pass);
   absl::StatusOr<v1::Token> ParseRow(std::int64_t row) const;
 

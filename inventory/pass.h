@@ -133,4 +133,32 @@ class PassRecorder {
   virtual void Abandon(PassId pass) = 0;
 };
 
+// A token that a vendor is to be asked about now.
+struct RefreshTarget {
+  std::string source;
+  std::int64_t row = 0;
+  std::string uid;
+  std::string provider_token_id;
+  ScopeRef scope;
+  // Of another token of that scope; empty when there is none.
+  std::string known_provider_token_id;
+};
+
+// Takes a vendor's word on one token outside of any pass. Thread-safe; calls wait
+// for the Ledger.
+class TokenRefresher {
+ public:
+  virtual ~TokenRefresher() = default;
+
+  // NOT_FOUND when there is no such token, FAILED_PRECONDITION when no scope
+  // lists it (any more), or its source is not configured.
+  virtual absl::StatusOr<RefreshTarget> FindRefreshTarget(const std::string& name) = 0;
+
+  // Records what the vendor showed (INVALID_ARGUMENT as PassRecorder::Observe,
+  // and when it is another token), or that it does not exist (null). ABORTED when
+  // the token was replaced meanwhile. Returns the revision to read at.
+  virtual absl::StatusOr<std::int64_t> ApplyRefresh(const RefreshTarget& target,
+                                                    const ObservedToken* observed) = 0;
+};
+
 }  // namespace tokeninventory

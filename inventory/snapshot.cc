@@ -16,6 +16,18 @@ absl::string_view SourceIdOf(absl::string_view source_name) {
 
 }  // namespace
 
+std::uint64_t UidTie(absl::string_view token) {
+  std::uint64_t tie = 0;
+  int digits = 0;
+  for (const char c : ReadTokenFacts(token).uid) {
+    if (c == '-' || digits == 16) continue;
+    const int value = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+    tie = (tie << 4) | static_cast<std::uint64_t>(value & 15);
+    ++digits;
+  }
+  return tie;
+}
+
 Snapshot::Snapshot() : names_(std::make_shared<NameIndex>(0)) {}
 
 int Snapshot::FindSource(absl::string_view id) const {
@@ -40,6 +52,8 @@ TokenRef Snapshot::RefOf(const Block& block, int slot, std::int64_t row) const {
   token.basic_size = s.basic_size;
   token.source = s.source;
   token.presence = static_cast<v1::Token::Presence>(s.presence);
+  token.columns = &block.columns;
+  token.slot = slot;
   return token;
 }
 
@@ -92,6 +106,7 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
       next->sources_.push_back(SourceEntry{id, std::move(status), 0, 0});
     }
   }
+  std::vector<SortedEntry> expire_gone, expire_come, effective_gone, effective_come;
   // A node is copied once, by its first touched block.
   std::map<std::size_t, std::shared_ptr<Snapshot::Node>> touched;
   for (const auto& [block, edits] : edits_) {
@@ -104,9 +119,15 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
       next->nodes_[node] = copy;
     }
     next->end_row_ = std::max(next->end_row_, edits.rbegin()->first + 1);
-    copy->blocks[static_cast<std::size_t>(block) % Snapshot::kNodeBlocks] =
-        RebuildBlock(*next, block, edits);
+    auto& place = copy->blocks[static_cast<std::size_t>(block) % Snapshot::kNodeBlocks];
+    if (place != nullptr) CollectEntries(*place, edits, expire_gone, effective_gone);
+    place = RebuildBlock(*next, block, edits);
+    CollectEntries(*place, edits, expire_come, effective_come);
   }
+  next->by_expire_time_ =
+      base_.by_expire_time_.With(std::move(expire_gone), std::move(expire_come));
+  next->by_effective_expire_time_ =
+      base_.by_effective_expire_time_.With(std::move(effective_gone), std::move(effective_come));
   // Names last: a reader of an older snapshot that meets a new row finds no
   // token in it and goes on.
   for (const auto& [block, edits] : edits_) {
@@ -115,6 +136,24 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
     }
   }
   return next;
+}
+
+void SnapshotBuilder::CollectEntries(const Snapshot::Block& block, const Edits& edits,
+                                     std::vector<SortedEntry>& by_expire,
+                                     std::vector<SortedEntry>& by_effective) const {
+  for (const auto& [row, token] : edits) {
+    const auto slot = static_cast<int>(row % Snapshot::kBlockRows);
+    const Snapshot::Slot& s = block.slots[static_cast<std::size_t>(slot)];
+    if (s.size == 0) continue;
+    const absl::string_view bytes = absl::string_view(block.bytes).substr(s.offset, s.size);
+    SortedEntry entry;
+    entry.tie = UidTie(bytes);
+    entry.row = static_cast<std::uint32_t>(row);
+    entry.key = block.columns.time(TokenColumns::kExpireTime, slot);
+    by_expire.push_back(entry);
+    entry.key = block.columns.time(TokenColumns::kEffectiveExpireTime, slot);
+    by_effective.push_back(entry);
+  }
 }
 
 void SnapshotBuilder::CountSlot(Snapshot& next, const Snapshot::Slot& slot, int sign) {
@@ -131,6 +170,7 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(Snapshot& n
   const std::int64_t first_row = block * Snapshot::kBlockRows;
   const Snapshot::Block* old = next.BlockOf(first_row);
   auto made = std::make_shared<Snapshot::Block>();
+  if (old != nullptr) made->columns = old->columns;
   std::size_t size = old == nullptr ? 0 : old->bytes.size();
   for (const auto& [row, token] : edits) size += token.size();
   made->bytes.reserve(size);
@@ -159,7 +199,10 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(Snapshot& n
         slot.source = static_cast<std::uint16_t>(next.FindSource(SourceIdOf(facts.source)));
         slot.presence = static_cast<std::uint8_t>(facts.presence);
         made->bytes += token;
+        made->columns.Set(i, token);
         CountSlot(next, slot, +1);
+      } else {
+        made->columns.Clear(i);
       }
       ++edit;
     }

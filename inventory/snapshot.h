@@ -15,7 +15,10 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "inventory/filter/columns.h"
+#include "inventory/filter/filter_row.h"
 #include "inventory/name_index.h"
+#include "inventory/sorted_index.h"
 #include "tokeninventory/v1/source.pb.h"
 #include "tokeninventory/v1/token.pb.h"
 
@@ -28,6 +31,11 @@ struct TokenRef {
   std::size_t basic_size = 0;
   std::uint16_t source = 0;  // index into Snapshot::sources()
   v1::Token::Presence presence = v1::Token::PRESENCE_UNSPECIFIED;
+  const TokenColumns* columns = nullptr;
+  int slot = 0;  // its row in `columns`
+
+  // As filters and orders see it.
+  FilterRow filter_row() const { return FilterRow{full, basic_size, columns, slot}; }
 
   absl::string_view bytes(v1::TokenView view) const {
     return view == v1::FULL ? full : full.substr(0, basic_size);
@@ -47,7 +55,16 @@ struct ScanFilter {
   static constexpr int kAllSources = -1;
   int source = kAllSources;  // index, or kAllSources
   bool show_deleted = false;
+
+  bool Lets(const TokenRef& token) const {
+    if (source != kAllSources && token.source != source) return false;
+    return show_deleted || token.presence == v1::Token::LISTED ||
+           token.presence == v1::Token::MISSING;
+  }
 };
+
+// The first 64 bits of a serialised token's uid, in the order of its text.
+std::uint64_t UidTie(absl::string_view token);
 
 // Immutable, so thread-safe.
 class Snapshot {
@@ -73,6 +90,10 @@ class Snapshot {
   // Tokens that a scan with this filter visits in all.
   std::int64_t Count(const ScanFilter& filter) const;
 
+  // All rows, in the order of one of their times; those without it last.
+  const SortedIndex& by_expire_time() const { return by_expire_time_; }
+  const SortedIndex& by_effective_expire_time() const { return by_effective_expire_time_; }
+
   // Calls `visit(const TokenRef&)` for each token behind row `after` that the
   // filter lets pass, by rising row, until it returns false.
   template <typename Visit>
@@ -81,7 +102,7 @@ class Snapshot {
  private:
   friend class SnapshotBuilder;
 
-  static constexpr int kBlockRows = 64;
+  static constexpr int kBlockRows = TokenColumns::kRows;
   static constexpr int kNodeBlocks = 64;
 
   struct Slot {
@@ -95,6 +116,7 @@ class Snapshot {
     // Bit `source % 64` is set for each source that has a token here.
     std::uint64_t source_bits = 0;
     std::array<Slot, kBlockRows> slots;
+    TokenColumns columns;
     std::string bytes;
   };
   struct Node {
@@ -109,6 +131,8 @@ class Snapshot {
   std::int64_t token_bytes_ = 0;
   std::vector<std::shared_ptr<const Node>> nodes_;
   std::shared_ptr<NameIndex> names_;  // written by the builder only
+  SortedIndex by_expire_time_;
+  SortedIndex by_effective_expire_time_;
   std::vector<SourceEntry> sources_;
 };
 
@@ -137,6 +161,10 @@ class SnapshotBuilder {
 
   std::shared_ptr<const Snapshot::Block> RebuildBlock(Snapshot& next, std::int64_t block,
                                                       const Edits& edits);
+  // What a block holds leaves the indexes, or comes into them.
+  void CollectEntries(const Snapshot::Block& block, const Edits& edits,
+                      std::vector<SortedEntry>& by_expire,
+                      std::vector<SortedEntry>& by_effective) const;
   void CountSlot(Snapshot& next, const Snapshot::Slot& slot, int sign);
   void AddName(Snapshot& next, absl::string_view name, std::int64_t row);
 
@@ -147,6 +175,7 @@ class SnapshotBuilder {
 
 template <typename Visit>
 void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, Visit visit) const {
+  if (after >= end_row_) return;  // the largest row has no next one
   for (std::int64_t row = after + 1; row < end_row_;) {
     const Block* block = BlockOf(row);
     const std::int64_t block_end = (row / kBlockRows + 1) * kBlockRows;
@@ -158,11 +187,7 @@ void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, Visit visit) c
     }
     for (; row < block_end && row < end_row_; ++row) {
       const TokenRef token = RefOf(*block, static_cast<int>(row % kBlockRows), row);
-      if (token.full.empty()) continue;
-      if (filter.source != ScanFilter::kAllSources && token.source != filter.source) continue;
-      const bool shown =
-          token.presence == v1::Token::LISTED || token.presence == v1::Token::MISSING;
-      if (!shown && !filter.show_deleted) continue;
+      if (token.full.empty() || !filter.Lets(token)) continue;
       if (!visit(token)) return;
     }
   }

@@ -23,11 +23,18 @@ struct Transition {
   Event::RemoveCause cause = Event::REMOVE_CAUSE_UNSPECIFIED;
 };
 
-Transition TransitionOf(const TokenFacts& before, const TokenFacts& after) {
-  const bool was = before.valid && IsShown(before.presence);
-  const bool is = after.valid && IsShown(after.presence);
-  if (is) return {was ? Event::MODIFIED : Event::ADDED, Event::REMOVE_CAUSE_UNSPECIFIED};
+Transition TransitionOf(const LogChange& change, const TokenFacts& before, const TokenFacts& after,
+                        const Filter& filter) {
+  const auto matches = [&](const TokenFacts& facts, absl::string_view bytes) {
+    return facts.valid && IsShown(facts.presence) &&
+           (filter.matches_all() || filter.Matches(FilterRow{bytes, facts.basic_size, nullptr, 0}));
+  };
+  const bool was = matches(before, change.before);
+  if (matches(after, change.after)) {
+    return {was ? Event::MODIFIED : Event::ADDED, Event::REMOVE_CAUSE_UNSPECIFIED};
+  }
   if (!was) return {};
+  if (after.valid && IsShown(after.presence)) return {Event::REMOVED, Event::LEFT_FILTER};
   return {Event::REMOVED, after.presence == v1::Token::DETACHED ? Event::DETACHED : Event::DELETED};
 }
 
@@ -95,7 +102,7 @@ EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevisio
       const TokenFacts after = ReadTokenFacts(change.change.after);
       const TokenFacts& facts = after.valid ? after : before;
       if (!absl::StartsWith(facts.name, prefix)) continue;
-      const Transition transition = TransitionOf(before, after);
+      const Transition transition = TransitionOf(change.change, before, after, scope.filter);
       if (transition.type == Event::TYPE_UNSPECIFIED) continue;
       const absl::string_view full = after.valid ? change.change.after : change.change.before;
       const absl::string_view token =
@@ -138,6 +145,7 @@ EncodedInitial EncodeInitial(const Snapshot& snapshot, std::int64_t after, const
   if (!nothing) {
     const Transition added{Event::ADDED, Event::REMOVE_CAUSE_UNSPECIFIED};
     snapshot.Scan(after, filter, [&](const TokenRef& token) {
+      if (!scope.filter.matches_all() && !scope.filter.Matches(token.filter_row())) return true;
       if (events.size() >= kWatchMessageBytes) {
         result.done = false;
         return false;

@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "inventory/change_feed.h"
+#include "inventory/filter/filter.h"
 #include "inventory/snapshot.h"
 #include "inventory/token_store.h"
 #include "tokeninventory/v1/token_inventory.pb.h"
@@ -24,8 +25,12 @@ inline constexpr std::size_t kWatchMessageBytes = std::size_t{900} << 10;
 struct WatchScope {
   std::string source;  // id; empty: all
   v1::TokenView view = v1::BASIC;
+  std::string filter_text;
+  Filter filter;  // made of it
 
-  friend bool operator==(const WatchScope&, const WatchScope&) = default;
+  friend bool operator==(const WatchScope& a, const WatchScope& b) {
+    return a.source == b.source && a.view == b.view && a.filter_text == b.filter_text;
+  }
 };
 
 // A stretch of the log for a watcher.

@@ -83,7 +83,11 @@ absl::StatusOr<std::shared_ptr<WatchSession>> WatchHub::Open(WatchSink& sink,
     }
     sessions_.insert(session);
   }
-  if (initial && TakeInitialTurn(session)) session->BeginInitialState();
+  if (!initial) {
+    session->Poll(options_.clock->Now());
+  } else if (TakeInitialTurn(session)) {
+    session->BeginInitialState();
+  }
   return session;
 }
 

@@ -53,6 +53,12 @@ class WatchHub {
   // log. False when its queue is full.
   [[nodiscard]] bool RunOnLogReader(std::function<void(TokenStore&)> work);
 
+  // Runs `work` on the scan pool, for what looks at many tokens. False when its
+  // queue is full.
+  [[nodiscard]] bool RunScan(std::function<void()> work) {
+    return scan_pool_.TryRun(std::move(work));
+  }
+
  private:
   friend class WatchSession;
 
@@ -60,7 +66,6 @@ class WatchHub {
   const Options& options() const { return options_; }
   EncodedChanges ReadMemory(LogPosition from, const WatchScope& scope);
   WatchMessage MakeProgressMessage(std::int64_t revision, absl::Time now);
-  bool RunScan(std::function<void()> work) { return scan_pool_.TryRun(std::move(work)); }
   bool TakeInitialTurn(const std::shared_ptr<WatchSession>& session);
   void ReturnInitialTurn();
   void OnFinished(const std::shared_ptr<WatchSession>& session);

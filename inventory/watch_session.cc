@@ -145,6 +145,10 @@ void WatchSession::PumpInitialLocked() {
 }
 
 void WatchSession::PumpChangesLocked(absl::Time now) {
+  if (progress_wanted_ && AtRevisionEndLocked()) {
+    WriteProgressLocked(now);
+    return;
+  }
   for (;;) {
     const ChangeFeed::Bounds bounds = hub_.options().feed->bounds();
     if (next_.revision <= bounds.oldest) {
@@ -166,7 +170,7 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
     }
   }
   const bool due = now >= last_write_ + options_.progress_interval - kProgressMargin;
-  if ((due || progress_wanted_) && AtRevisionEndLocked()) WriteProgressLocked(now);
+  if (due && AtRevisionEndLocked()) WriteProgressLocked(now);
 }
 
 void WatchSession::FetchFromStoreLocked() {

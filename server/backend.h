@@ -7,6 +7,7 @@
 #include "absl/status/status.h"
 #include "base/clock.h"
 #include "connectors/poller.h"
+#include "connectors/refresher.h"
 #include "inventory/inventory.h"
 #include "inventory/watch_hub.h"
 
@@ -18,6 +19,7 @@ struct Backend {
   Inventory* inventory = nullptr;
   WatchHub* hub = nullptr;
   Poller* poller = nullptr;
+  Refresher* refresher = nullptr;
   std::string epoch;
 };
 

@@ -110,7 +110,10 @@ class RunningApp final : public ServerApp {
                                        Poller::Options{});
     poller_->Start();
 
-    backend_ = Backend{clock_, &inventory_, hub_.get(), poller_.get(), ledger_->epoch()};
+    refresher_ = std::make_unique<Refresher>(ledger_.get(), std::move(settings_.sources.fetchers));
+
+    backend_ =
+        Backend{clock_, &inventory_, hub_.get(), poller_.get(), refresher_.get(), ledger_->epoch()};
     backend_pointer_ = &backend_;
     health_.SetServing(true);
     const auto snapshot = inventory_.Current();
@@ -131,6 +134,7 @@ class RunningApp final : public ServerApp {
         std::chrono::system_clock::now() + absl::ToChronoMilliseconds(settings_.shutdown_grace);
     std::thread shutdown([&] { server_->Shutdown(deadline); });
     std::this_thread::sleep_for(kDrainDelay);
+    if (refresher_ != nullptr) refresher_->Stop();
     if (poller_ != nullptr) poller_->Stop();  // also ends SyncSource streams
     if (hub_ != nullptr) hub_->Drain();
     inventory_.ExpireWaits(absl::InfiniteFuture());
@@ -142,6 +146,7 @@ class RunningApp final : public ServerApp {
     // In reverse of how they were made; nobody calls any more.
     backend_pointer_ = nullptr;
     hub_ = nullptr;
+    refresher_ = nullptr;
     poller_ = nullptr;
     ledger_ = nullptr;
     store_ = nullptr;
@@ -160,6 +165,7 @@ class RunningApp final : public ServerApp {
   std::unique_ptr<Ledger> ledger_;
   std::unique_ptr<WatchHub> hub_;
   std::unique_ptr<Poller> poller_;
+  std::unique_ptr<Refresher> refresher_;
   Backend backend_;
   BackendPointer backend_pointer_{nullptr};
 

@@ -8,6 +8,8 @@
 #include "base/status_macros.h"
 #include "inventory/answers.h"
 #include "inventory/cursor.h"
+#include "inventory/list_tokens.h"
+#include "inventory/summarize_tokens.h"
 #include "inventory/token_name.h"
 #include "server/raw_calls.h"
 #include "server/watch_reactor.h"
@@ -21,41 +23,69 @@ constexpr absl::Duration kDefaultProgressInterval = absl::Seconds(15);
 constexpr absl::Duration kShortestProgressInterval = absl::Seconds(1);
 constexpr absl::Duration kLongestProgressInterval = absl::Minutes(5);
 
-// Answers once the snapshot has the request's min_revision.
-template <typename Request, typename AnswerFunction>
-grpc::ServerUnaryReactor* AnswerAtRevision(const BackendPointer& pointer,
-                                           grpc::CallbackServerContext* context,
-                                           const grpc::ByteBuffer* bytes,
-                                           grpc::ByteBuffer* response, AnswerFunction answer) {
+// A read under way.
+template <typename Request>
+struct Read {
+  const Backend& backend;
+  Request request;
+  grpc::ServerUnaryReactor* reactor;
+  grpc::ByteBuffer* response;
+
+  void Finish(absl::StatusOr<std::string> answer) const {
+    Answer(reactor, response, std::move(answer));
+  }
+};
+
+// Calls `then(std::shared_ptr<Read<Request>>)` once the snapshot has the request's
+// min_revision.
+template <typename Request, typename Then>
+grpc::ServerUnaryReactor* AtRevision(const BackendPointer& pointer,
+                                     grpc::CallbackServerContext* context,
+                                     const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
+                                     Then then) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
-  auto request = std::make_shared<Request>();
-  const absl::Status status = ReadRequest(pointer, *bytes, *request);
+  Request request;
+  const absl::Status status = ReadRequest(pointer, *bytes, request);
   if (!status.ok()) {
     Answer(reactor, response, status);
     return reactor;
   }
-  const Backend& backend = *pointer.load();
-  const std::int64_t revision = request->min_revision();
+  const std::int64_t revision = request.min_revision();
   if (revision < 0) {
     Answer(reactor, response,
            FieldError("min_revision", "INVALID_MIN_REVISION", "must not be negative"));
     return reactor;
   }
-  const absl::Time deadline = backend.clock->Now() + kRevisionWait;
-  backend.inventory->WhenRevision(
-      revision, deadline, [&backend, request, reactor, response, answer, revision](bool reached) {
-        if (reached) {
-          Answer(reactor, response, answer(*backend.inventory->Current(), backend, *request));
-          return;
-        }
-        Answer(reactor, response,
-               RetryableError(absl::StatusCode::kUnavailable, "REVISION_NOT_REACHED",
-                              absl::StrCat("min_revision: ", revision,
-                                           " is not reached yet; this store is at ",
-                                           backend.inventory->Current()->revision()),
-                              absl::Seconds(1)));
-      });
+  const Backend& backend = *pointer.load();
+  const auto read = std::make_shared<Read<Request>>(
+      Read<Request>{backend, std::move(request), reactor, response});
+  const auto answer = [read, then, revision](bool reached) {
+    if (reached) {
+      then(read);
+      return;
+    }
+    read->Finish(RetryableError(
+        absl::StatusCode::kUnavailable, "REVISION_NOT_REACHED",
+        absl::StrCat("min_revision: ", revision, " is not reached yet; this store is at ",
+                     read->backend.inventory->Current()->revision()),
+        absl::Seconds(1)));
+  };
+  if (revision == 0) {
+    answer(true);
+  } else {
+    backend.inventory->WhenRevision(revision, backend.clock->Now() + kRevisionWait, answer);
+  }
   return reactor;
+}
+
+// Has a read answered on the scan pool.
+template <typename Request, typename AnswerFunction>
+void AnswerOnScanPool(const std::shared_ptr<Read<Request>>& read, AnswerFunction answer) {
+  const bool accepted = read->backend.hub->RunScan([read, answer] { read->Finish(answer()); });
+  if (!accepted) {
+    read->Finish(RetryableError(absl::StatusCode::kResourceExhausted, "SCANS_BUSY",
+                                "too many filtered or ordered reads at once", absl::Seconds(1)));
+  }
 }
 
 absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
@@ -67,6 +97,10 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
   if (source != ScanFilter::kAllSources) {
     TI_ASSIGN_OR_RETURN(options.scope.source, ParseSourceName(request.parent(), "parent", false));
   }
+  FilterOptions filter;
+  filter.allow_now = false;
+  TI_ASSIGN_OR_RETURN(options.scope.filter, Filter::Compile(request.filter(), filter));
+  options.scope.filter_text = request.filter();
   options.progress_interval = kDefaultProgressInterval;
   if (request.has_progress_interval()) {
     options.progress_interval = FromProto(request.progress_interval());
@@ -100,31 +134,91 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
 grpc::ServerUnaryReactor* TokenInventoryService::GetToken(grpc::CallbackServerContext* context,
                                                           const grpc::ByteBuffer* request,
                                                           grpc::ByteBuffer* response) {
-  return AnswerAtRevision<v1::GetTokenRequest>(
-      backend_, context, request, response,
-      [](const Snapshot& snapshot, const Backend&, const v1::GetTokenRequest& parsed) {
-        return tokeninventory::GetToken(snapshot, parsed);
+  using Call = std::shared_ptr<Read<v1::GetTokenRequest>>;
+  return AtRevision<v1::GetTokenRequest>(
+      backend_, context, request, response, [](const Call& read) {
+        read->Finish(tokeninventory::GetToken(*read->backend.inventory->Current(), read->request));
       });
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::BatchGetTokens(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
     grpc::ByteBuffer* response) {
-  return AnswerAtRevision<v1::BatchGetTokensRequest>(
-      backend_, context, request, response,
-      [](const Snapshot& snapshot, const Backend&, const v1::BatchGetTokensRequest& parsed) {
-        return tokeninventory::BatchGetTokens(snapshot, parsed);
+  using Call = std::shared_ptr<Read<v1::BatchGetTokensRequest>>;
+  return AtRevision<v1::BatchGetTokensRequest>(
+      backend_, context, request, response, [](const Call& read) {
+        read->Finish(
+            tokeninventory::BatchGetTokens(*read->backend.inventory->Current(), read->request));
       });
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListTokens(grpc::CallbackServerContext* context,
                                                             const grpc::ByteBuffer* request,
                                                             grpc::ByteBuffer* response) {
-  return AnswerAtRevision<v1::ListTokensRequest>(
-      backend_, context, request, response,
-      [](const Snapshot& snapshot, const Backend& backend, const v1::ListTokensRequest& parsed) {
-        return tokeninventory::ListTokens(snapshot, backend.epoch, parsed);
+  using Call = std::shared_ptr<Read<v1::ListTokensRequest>>;
+  return AtRevision<v1::ListTokensRequest>(
+      backend_, context, request, response, [](const Call& read) {
+        const Backend& backend = read->backend;
+        const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
+        const absl::StatusOr<ListPlan> plan =
+            PlanList(*snapshot, backend.epoch, read->request, backend.clock->Now());
+        if (!plan.ok()) {
+          read->Finish(plan.status());
+        } else if (plan->is_cheap()) {
+          read->Finish(AnswerList(*snapshot, backend.epoch, *plan));
+        } else {
+          AnswerOnScanPool(read, [snapshot, &backend, plan = *plan] {
+            return AnswerList(*snapshot, backend.epoch, plan);
+          });
+        }
       });
+}
+
+grpc::ServerUnaryReactor* TokenInventoryService::SummarizeTokens(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  using Call = std::shared_ptr<Read<v1::SummarizeTokensRequest>>;
+  return AtRevision<v1::SummarizeTokensRequest>(
+      backend_, context, request, response, [](const Call& read) {
+        const std::shared_ptr<const Snapshot> snapshot = read->backend.inventory->Current();
+        const absl::StatusOr<SummaryPlan> plan =
+            PlanSummary(*snapshot, read->request, read->backend.clock->Now());
+        if (!plan.ok()) {
+          read->Finish(plan.status());
+          return;
+        }
+        AnswerOnScanPool(read, [snapshot, plan = *plan]() -> absl::StatusOr<std::string> {
+          TI_ASSIGN_OR_RETURN(const v1::SummarizeTokensResponse answer,
+                              AnswerSummary(*snapshot, plan));
+          return answer.SerializeAsString();
+        });
+      });
+}
+
+grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServerContext* context,
+                                                              const grpc::ByteBuffer* bytes,
+                                                              grpc::ByteBuffer* response) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  v1::RefreshTokenRequest request;
+  absl::Status status = ReadRequest(backend_, *bytes, request);
+  if (status.ok()) status = CheckTokenName(request.name(), "name");
+  if (status.ok()) status = EffectiveView(request.view(), v1::FULL).status();
+  if (!status.ok()) {
+    Answer(reactor, response, status);
+    return reactor;
+  }
+  const Backend& backend = *backend_.load();
+  v1::GetTokenRequest get;
+  get.set_name(request.name());
+  get.set_view(request.view());
+  backend.refresher->Refresh(request.name(), [&backend, reactor, response,
+                                              get](const absl::StatusOr<std::int64_t>& revision) {
+    // The Ledger published before it answered: the snapshot shows it.
+    Answer(reactor, response,
+           revision.ok() ? tokeninventory::GetToken(*backend.inventory->Current(), get)
+                         : absl::StatusOr<std::string>(revision.status()));
+  });
+  return reactor;
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchTokens(

@@ -13,7 +13,9 @@ using RawTokenInventory = v1::TokenInventory::WithRawCallbackMethod_GetToken<
         v1::TokenInventory::WithRawCallbackMethod_ListTokens<
             v1::TokenInventory::WithRawCallbackMethod_WatchTokens<
                 v1::TokenInventory::WithRawCallbackMethod_ListTokenChanges<
-                    v1::TokenInventory::Service>>>>>;
+                    v1::TokenInventory::WithRawCallbackMethod_SummarizeTokens<
+                        v1::TokenInventory::WithRawCallbackMethod_RefreshToken<
+                            v1::TokenInventory::Service>>>>>>>;
 
 // Thread-safe.
 class TokenInventoryService final : public RawTokenInventory {
@@ -35,6 +37,12 @@ class TokenInventoryService final : public RawTokenInventory {
   grpc::ServerUnaryReactor* ListTokenChanges(grpc::CallbackServerContext* context,
                                              const grpc::ByteBuffer* request,
                                              grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* SummarizeTokens(grpc::CallbackServerContext* context,
+                                            const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* RefreshToken(grpc::CallbackServerContext* context,
+                                         const grpc::ByteBuffer* request,
+                                         grpc::ByteBuffer* response) override;
 
  private:
   const BackendPointer& backend_;

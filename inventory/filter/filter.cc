@@ -1,0 +1,41 @@
+#include "inventory/filter/filter.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "inventory/filter/checker.h"
+#include "inventory/filter/parser.h"
+#include "inventory/filter/program.h"
+
+namespace tokeninventory {
+
+absl::StatusOr<Filter> Filter::Compile(absl::string_view text, const FilterOptions& options) {
+  TI_ASSIGN_OR_RETURN(const std::unique_ptr<filter::Node> tree, filter::Parse(text));
+  if (tree == nullptr) return Filter();
+  TI_ASSIGN_OR_RETURN(filter::Program program, filter::Check(text, *tree, options));
+  return Filter(std::make_shared<const filter::Program>(std::move(program)));
+}
+
+bool Filter::Matches(const FilterRow& row) const {
+  if (program_ == nullptr) return true;
+  int next = program_->start;
+  while (next >= 0) {
+    const filter::Instruction& at = program_->instructions[static_cast<std::size_t>(next)];
+    next = at.term.Matches(row) ? at.if_true : at.if_false;
+  }
+  return next == filter::kAccept;
+}
+
+bool Filter::uses_now() const { return program_ != nullptr && program_->uses_now; }
+
+bool Filter::reads_bytes() const {
+  if (program_ == nullptr) return false;
+  return std::any_of(program_->instructions.begin(), program_->instructions.end(),
+                     [](const filter::Instruction& at) {
+                       return at.term.column.kind == filter::ColumnRef::Kind::kNone ||
+                              at.term.column.kind == filter::ColumnRef::Kind::kHash;
+                     });
+}
+
+}  // namespace tokeninventory

@@ -1,0 +1,240 @@
+#include "inventory/filter/term.h"
+
+#include <algorithm>
+
+#include "absl/strings/strip.h"
+#include "inventory/filter/field_reader.h"
+#include "inventory/token_bytes.h"
+
+namespace tokeninventory::filter {
+namespace {
+
+int CompareInteger(std::int64_t value, const Term& term) {
+  if (value == term.integer) return term.fraction ? -1 : 0;
+  return value < term.integer ? -1 : 1;
+}
+
+Instant ReadInstant(absl::string_view message) {
+  std::int64_t seconds = 0;
+  std::int64_t nanos = 0;
+  for (FieldReader reader(message); reader.Next();) {
+    if (reader.number() == 1) seconds = static_cast<std::int64_t>(reader.varint());
+    if (reader.number() == 2) nanos = static_cast<std::int32_t>(reader.varint());
+  }
+  return Instant::Of(seconds, nanos);
+}
+
+// google.protobuf.Value, Struct and ListValue.
+enum ValueField : int { kNumber = 2, kString = 3, kBool = 4, kStruct = 5, kList = 6 };
+constexpr int kEntries = 1;  // of a Struct; values of a list
+constexpr int kKey = 1;
+constexpr int kValue = 2;
+
+// A value that is no list and no struct.
+bool MatchesScalar(const Term& term, const FieldReader& value) {
+  const bool equality = term.mask == kEqualMask;
+  const bool inequality = term.mask == (kLessMask | kGreaterMask);
+  const auto other_type = [&] { return inequality; };
+  switch (value.number()) {
+    case kString:
+      return term.text.Matches(value.payload());
+    case kNumber:
+      if (term.quoted || !term.number) return other_type();
+      return Satisfies(CompareValues(DoubleOf(value.payload()), term.real), term.mask);
+    case kBool:
+      if (term.quoted || !term.boolean.has_value()) return other_type();
+      return (equality || inequality) && ((value.varint() != 0) == *term.boolean) == equality;
+    default:
+      return false;
+  }
+}
+
+bool MatchesStruct(const Term& term, std::size_t key, absl::string_view fields);
+
+// A value that `key` keys lead to.
+bool MatchesValue(const Term& term, std::size_t key, absl::string_view bytes) {
+  FieldReader value(bytes);
+  const bool present = value.Next();
+  const bool last = key == term.keys.size();
+  if (last && term.any) return true;
+  if (!present) return false;
+  if (!last && value.number() == kStruct) return MatchesStruct(term, key, value.payload());
+  if (value.number() != kList) return last && MatchesScalar(term, value);
+  if (!term.has) return false;
+  for (FieldReader list(value.payload()); list.Find(kEntries);) {
+    FieldReader element(list.payload());
+    if (!element.Next()) continue;
+    if (last ? MatchesScalar(term, element)
+             : element.number() == kStruct && MatchesStruct(term, key, element.payload())) {
+      return true;
+    }
+  }
+  return false;
+}
+
+bool MatchesStruct(const Term& term, std::size_t key, absl::string_view fields) {
+  for (FieldReader entries(fields); entries.Find(kEntries);) {
+    FieldReader entry(entries.payload());
+    if (!entry.Next() || entry.number() != kKey || entry.payload() != term.keys[key]) continue;
+    return MatchesValue(term, key + 1, entry.Find(kValue) ? entry.payload() : absl::string_view());
+  }
+  return false;
+}
+
+bool MatchesLeaf(const Term& term, std::uint64_t varint, absl::string_view payload) {
+  switch (term.test) {
+    case Term::Test::kAny:
+      return true;
+    case Term::Test::kInteger:
+      return Satisfies(CompareInteger(static_cast<std::int64_t>(varint), term), term.mask);
+    case Term::Test::kReal:
+      return Satisfies(CompareValues(DoubleOf(payload), term.real), term.mask);
+    case Term::Test::kText:
+      return term.text.Matches(payload);
+    case Term::Test::kInstant:
+      return Satisfies(CompareValues(ReadInstant(payload), term.instant), term.mask);
+    case Term::Test::kDynamic:
+      return MatchesStruct(term, 0, payload);
+    case Term::Test::kSearch:
+      return false;
+  }
+  return false;
+}
+
+// Recurses once a step.
+bool MatchesFrom(const Term& term, std::size_t at, absl::string_view message) {
+  const Step& step = term.steps[at];
+  const bool last = at + 1 == term.steps.size();
+  const auto matches = [&](const FieldReader& reader) {
+    return last ? MatchesLeaf(term, reader.varint(), reader.payload())
+                : MatchesFrom(term, at + 1, reader.payload());
+  };
+  FieldReader reader(message);
+  switch (step.kind) {
+    case Step::Kind::kScalar:
+      return reader.Find(step.number) ? matches(reader) : MatchesLeaf(term, 0, {});
+    case Step::Kind::kMessage:
+      return reader.Find(step.number) && matches(reader);
+    case Step::Kind::kRepeated:
+      while (reader.Find(step.number)) {
+        if (matches(reader)) return true;
+      }
+      return false;
+    case Step::Kind::kMapEntry:
+      while (reader.Find(step.number)) {
+        FieldReader key(reader.payload());
+        if ((key.Find(kKey) ? key.payload() : absl::string_view()) != step.key) continue;
+        FieldReader value(reader.payload());
+        if (value.Find(kValue)) return matches(value);
+        return last && MatchesLeaf(term, 0, {});
+      }
+      return false;
+  }
+  return false;
+}
+
+bool MatchesSearch(const Term& term, absl::string_view message) {
+  const SearchScope& scope = term.search;
+  const auto within = [](std::uint64_t fields, int number) {
+    return number < 64 && (fields >> number & 1) != 0;
+  };
+  for (FieldReader reader(message); reader.Next() && reader.number() <= scope.last;) {
+    absl::string_view text = reader.payload();
+    if (reader.number() == scope.nested) {
+      for (FieldReader nested(text); nested.Next();) {
+        if (within(scope.nested_fields, nested.number()) && term.text.Matches(nested.payload())) {
+          return true;
+        }
+      }
+    } else if (within(scope.fields, reader.number())) {
+      if (reader.number() == scope.source) absl::ConsumePrefix(&text, "sources/");
+      if (term.text.Matches(text)) return true;
+    }
+  }
+  return false;
+}
+
+enum class Verdict : std::uint8_t { kNo, kYes, kAskBytes };
+
+Verdict Of(bool matches) { return matches ? Verdict::kYes : Verdict::kNo; }
+
+Verdict TryColumn(const Term& term, const TokenColumns& columns, int row) {
+  switch (term.column.kind) {
+    case ColumnRef::Kind::kNone:
+      return Verdict::kAskBytes;
+    case ColumnRef::Kind::kTime: {
+      const std::int64_t time = columns.time(term.column.time(), row);
+      if (time == TokenColumns::kNoTime) return Verdict::kNo;
+      if (term.test == Term::Test::kAny) return Verdict::kYes;
+      if (time == TokenColumns::kTimeInBytes) return Verdict::kAskBytes;
+      return Of(Satisfies(CompareValues(time, term.column_time), term.mask));
+    }
+    case ColumnRef::Kind::kRevision:
+      return Of(Satisfies(CompareInteger(columns.revision(row), term), term.mask));
+    case ColumnRef::Kind::kEnum: {
+      const std::uint8_t value = columns.enumerator(term.column.enumerator(), row);
+      if (value == TokenColumns::kNoEnum) return Verdict::kNo;
+      if (value == TokenColumns::kEnumInBytes) return Verdict::kAskBytes;
+      return Of(Satisfies(CompareInteger(value, term), term.mask));
+    }
+    case ColumnRef::Kind::kText: {
+      const std::uint8_t code = columns.text_code(term.column.text(), row);
+      if (code == TokenColumns::kTextInBytes) return Verdict::kAskBytes;
+      return Of(term.text.Matches(columns.values(term.column.text())[code]));
+    }
+    case ColumnRef::Kind::kHash: {
+      const std::uint16_t hash = columns.hash(term.column.hashed(), row);
+      if (hash == TokenColumns::kNoHash) return Verdict::kNo;
+      if (hash == TokenColumns::kEmptyHash) return Of(term.text.Matches({}));
+      if (term.hash == TokenColumns::kNoHash || hash == term.hash) return Verdict::kAskBytes;
+      return Of(term.text.negated());
+    }
+    case ColumnRef::Kind::kOwner:
+      return Of(columns.has_owner(row));
+  }
+  return Verdict::kAskBytes;
+}
+
+}  // namespace
+
+int Term::Cost() const {
+  if (test == Test::kSearch) return 200;
+  if (column.kind == ColumnRef::Kind::kHash && hash == 0) return 40;
+  if (column.kind == ColumnRef::Kind::kText) return 4;
+  if (column.kind != ColumnRef::Kind::kNone) return 2;
+  return test == Test::kDynamic ? 150 : 100;
+}
+
+bool Term::Matches(const FilterRow& row) const {
+  if (row.columns != nullptr) {
+    const Verdict verdict = TryColumn(*this, *row.columns, row.row);
+    if (verdict != Verdict::kAskBytes) return verdict == Verdict::kYes;
+  }
+  if (test == Test::kSearch) return MatchesSearch(*this, row.bytes);
+  const bool full_only = steps.front().number >= kFirstFullOnlyField;
+  return MatchesFrom(
+      *this, 0,
+      full_only ? row.bytes.substr(std::min(row.full_offset, row.bytes.size())) : row.bytes);
+}
+
+void BindColumn(Term& term) {
+  // The value of a time that a column can hold, or the nearest beyond.
+  constexpr std::int64_t kMost = TokenColumns::kNoTime - 1;
+  constexpr std::int64_t kLeast = TokenColumns::kTimeInBytes + 1;
+  if (term.test == Term::Test::kSearch) return;
+  term.column = ColumnOf(term.steps);
+  if (term.column.kind == ColumnRef::Kind::kTime) {
+    std::int64_t time = 0;
+    const bool beyond =
+        __builtin_mul_overflow(term.instant.seconds, std::int64_t{1'000'000'000}, &time) ||
+        __builtin_add_overflow(time, std::int64_t{term.instant.nanos}, &time);
+    term.column_time = !beyond                    ? std::clamp(time, kLeast, kMost)
+                       : term.instant.seconds < 0 ? kLeast
+                                                  : kMost;
+  }
+  if (term.column.kind == ColumnRef::Kind::kHash && term.text.equal_text() != nullptr) {
+    term.hash = TokenColumns::HashOf(*term.text.equal_text());
+  }
+}
+
+}  // namespace tokeninventory::filter

@@ -1,0 +1,119 @@
+#include "inventory/filter/text_test.h"
+
+#include <cstring>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+
+namespace tokeninventory::filter {
+namespace {
+
+// The parts between the wildcards.
+std::vector<std::string> Split(const Word& word) {
+  std::vector<std::string> parts;
+  std::size_t begin = 0;
+  const auto add = [&](std::size_t end) {
+    if (end > begin) parts.push_back(word.text.substr(begin, end - begin));
+    begin = end + 1;
+  };
+  for (const std::uint32_t star : word.stars) add(star);
+  add(word.text.size());
+  return parts;
+}
+
+std::size_t Find(absl::string_view text, const std::string& part) {
+  // Two-way search, linear: std::find's worst case is the product of the lengths.
+  const void* const at = memmem(text.data(), text.size(), part.data(), part.size());
+  return at == nullptr ? absl::string_view::npos
+                       : static_cast<std::size_t>(static_cast<const char*>(at) - text.data());
+}
+
+// For a `part` in lower case.
+std::size_t FindFolded(absl::string_view text, const std::string& part) {
+  constexpr std::size_t kShort = 32;
+  const std::size_t size = part.size();
+  if (text.size() < size) return absl::string_view::npos;
+  if (size > kShort) return Find(absl::AsciiStrToLower(text), part);
+  const char lower = part.front();
+  const char upper = absl::ascii_toupper(static_cast<unsigned char>(lower));
+  const std::size_t end = text.size() - size + 1;
+  for (std::size_t i = 0; i < end; ++i) {
+    if (text[i] != lower && text[i] != upper) continue;
+    std::size_t k = 1;
+    while (k < size && absl::ascii_tolower(static_cast<unsigned char>(text[i + k])) == part[k]) {
+      ++k;
+    }
+    if (k == size) return i;
+  }
+  return absl::string_view::npos;
+}
+
+}  // namespace
+
+TextTest TextTest::Equals(const Word& word, bool negated) {
+  TextTest test;
+  test.negated_ = negated;
+  if (word.stars.empty()) {
+    test.text_ = word.text;
+    return test;
+  }
+  test.mode_ = Mode::kPattern;
+  test.parts_ = Split(word);
+  test.any_start_ = word.stars.front() == 0;
+  test.any_end_ = word.stars.back() + 1 == word.text.size();
+  return test;
+}
+
+TextTest TextTest::Contains(const Word& word) {
+  TextTest test;
+  test.mode_ = Mode::kPattern;
+  test.fold_case_ = true;
+  test.parts_ = Split(word);
+  for (std::string& part : test.parts_) absl::AsciiStrToLower(&part);
+  test.any_start_ = test.any_end_ = true;
+  return test;
+}
+
+TextTest TextTest::Ordered(const Word& word, OrderMask mask) {
+  TextTest test;
+  test.mode_ = Mode::kOrdered;
+  test.mask_ = mask;
+  test.text_ = word.text;
+  return test;
+}
+
+bool TextTest::Matches(absl::string_view text) const {
+  switch (mode_) {
+    case Mode::kEqual:
+      return (text == text_) != negated_;
+    case Mode::kPattern:
+      return MatchesPattern(text) != negated_;
+    case Mode::kOrdered: {
+      const int order = text.compare(text_);
+      return Satisfies(order < 0 ? -1 : (order > 0 ? 1 : 0), mask_);
+    }
+  }
+  return false;
+}
+
+bool TextTest::MatchesPattern(absl::string_view text) const {
+  std::size_t first = 0;
+  std::size_t last = parts_.size();
+  if (!any_start_ && first < last) {
+    if (!absl::StartsWith(text, parts_[first])) return false;
+    text.remove_prefix(parts_[first++].size());
+  }
+  if (!any_end_ && first < last) {
+    if (!absl::EndsWith(text, parts_[last - 1])) return false;
+    text.remove_suffix(parts_[--last].size());
+  }
+  for (; first < last; ++first) {
+    const std::string& part = parts_[first];
+    const std::size_t at = fold_case_ ? FindFolded(text, part) : Find(text, part);
+    if (at == absl::string_view::npos) return false;
+    text.remove_prefix(at + part.size());
+  }
+  return true;
+}
+
+}  // namespace tokeninventory::filter

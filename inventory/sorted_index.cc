@@ -1,0 +1,74 @@
+#include "inventory/sorted_index.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace tokeninventory {
+namespace {
+
+// A block is cut when it grows over the first, into pieces of about the second.
+constexpr std::size_t kMostEntries = 1024;
+constexpr std::size_t kPieceEntries = 512;
+
+}  // namespace
+
+std::size_t SortedIndex::FindBlock(const SortedEntry& entry) const {
+  const auto it = std::partition_point(
+      blocks_.begin(), blocks_.end(),
+      [&](const std::shared_ptr<const Block>& block) { return block->back() < entry; });
+  return static_cast<std::size_t>(it - blocks_.begin());
+}
+
+SortedIndex SortedIndex::With(std::vector<SortedEntry> removed,
+                              std::vector<SortedEntry> added) const {
+  std::sort(removed.begin(), removed.end());
+  std::sort(added.begin(), added.end());
+  SortedIndex next;
+  next.blocks_.reserve(blocks_.size() + added.size() / kPieceEntries + 1);
+  auto gone = removed.cbegin();
+  auto come = added.cbegin();
+  const auto append = [&](Block entries) {
+    next.size_ += entries.size();
+    if (entries.empty()) return;
+    if (entries.size() <= kMostEntries) {
+      next.blocks_.push_back(std::make_shared<const Block>(std::move(entries)));
+      return;
+    }
+    const std::size_t pieces = (entries.size() + kPieceEntries - 1) / kPieceEntries;
+    for (std::size_t i = 0; i < pieces; ++i) {
+      const auto from = static_cast<std::ptrdiff_t>(entries.size() * i / pieces);
+      const auto to = static_cast<std::ptrdiff_t>(entries.size() * (i + 1) / pieces);
+      next.blocks_.push_back(
+          std::make_shared<const Block>(entries.begin() + from, entries.begin() + to));
+    }
+  };
+  for (std::size_t b = 0; b < blocks_.size(); ++b) {
+    const Block& block = *blocks_[b];
+    // What belongs here: up to this block's last entry, or all that is left.
+    const bool is_last = b + 1 == blocks_.size();
+    const auto end_of = [&](auto from, auto end) {
+      return is_last ? end : std::upper_bound(from, end, block.back());
+    };
+    const auto gone_end = end_of(gone, removed.cend());
+    const auto come_end = end_of(come, added.cend());
+    if (gone == gone_end && come == come_end) {
+      next.size_ += block.size();
+      next.blocks_.push_back(blocks_[b]);
+      continue;
+    }
+    Block kept;
+    kept.reserve(block.size());
+    std::set_difference(block.begin(), block.end(), gone, gone_end, std::back_inserter(kept));
+    Block merged;
+    merged.reserve(kept.size() + static_cast<std::size_t>(come_end - come));
+    std::merge(kept.begin(), kept.end(), come, come_end, std::back_inserter(merged));
+    append(std::move(merged));
+    gone = gone_end;
+    come = come_end;
+  }
+  if (blocks_.empty()) append(Block(come, added.cend()));
+  return next;
+}
+
+}  // namespace tokeninventory

@@ -1,0 +1,248 @@
+// The program itself: killed and started again, stopped, given bad files.
+#include <gmock/gmock.h>
+#include <grpcpp/create_channel.h>
+#include <gtest/gtest.h>
+#include <signal.h>
+
+#include <algorithm>
+#include <atomic>
+#include <filesystem>
+#include <fstream>
+#include <sstream>
+#include <thread>
+
+#include "absl/strings/str_cat.h"
+#include "inventory/token_name.h"
+#include "tests/e2e/service_process.h"
+#include "tests/e2e/test_service.h"
+#include "tests/e2e/watcher.h"
+#include "tests/vendor_sim/credentials.h"
+
+namespace tokeninventory {
+namespace {
+
+using testing::Finished;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::QuickSim;
+using testing::RunService;
+using testing::ServiceProcess;
+using testing::TempDir;
+using testing::TestConfig;
+using testing::TrueNames;
+using testing::Watcher;
+using vendor_sim::VendorSim;
+
+constexpr const char* kSources[] = {"deepset-test", "opal-test", "buildkite-test"};
+
+void WriteFile(const std::string& path, const std::string& text) { std::ofstream(path) << text; }
+
+std::string ReadWholeFile(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+// Passes over every source that begin now; the last revision.
+std::int64_t SyncAll(v1::Sources::Stub& stub) {
+  std::int64_t revision = 0;
+  for (const char* source : kSources) {
+    grpc::ClientContext context;
+    v1::SyncSourceRequest request;
+    request.set_name(SourceName(source));
+    request.set_fresh(true);
+    const auto stream = stub.SyncSource(&context, request);
+    v1::SyncSourceResponse response;
+    while (stream->Read(&response)) {
+      if (response.has_result()) revision = std::max(revision, response.result().revision());
+    }
+    EXPECT_TRUE(stream->Finish().ok());
+  }
+  return revision;
+}
+
+// Changes the simulated world until destroyed.
+class ChurnThread {
+ public:
+  explicit ChurnThread(VendorSim& sim) : thread_([this, &sim] { Run(sim); }) {}
+  ~ChurnThread() {
+    {
+      MutexLock lock(mutex_);
+      stop_ = true;
+    }
+    wake_.NotifyAll();
+    thread_.join();
+  }
+
+ private:
+  void Run(VendorSim& sim) {
+    MutexLock lock(mutex_);
+    while (!stop_) {
+      sim.ApplyChurn(2);
+      wake_.WaitFor(mutex_, std::chrono::milliseconds(20));
+    }
+  }
+
+  Mutex mutex_;
+  CondVar wake_;
+  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
+  std::thread thread_;
+};
+
+TEST(ProcessTest, AKilledServiceLosesNothingAndItsWatchersResume) {
+  VendorSim sim(QuickSim(300));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  WriteFile(folder.File("config.yaml"), TestConfig(sim, folder, "1s"));
+  Watcher watcher;
+  {
+    const ChurnThread churn(sim);
+    for (int round = 0; round < 6; ++round) {
+      ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+      ASSERT_NE(service.port(), 0) << service.Log();
+      const auto tokens = v1::TokenInventory::NewStub(service.Connect());
+      watcher.Connect(*tokens);
+      const std::int64_t target = watcher.told_revision() + 5 + 3 * round;
+      ASSERT_TRUE(watcher.ReadUntilRevision(target)) << watcher.Finish().error_message();
+      EXPECT_EQ(service.End(SIGKILL), -SIGKILL);
+      // What was under way when it died.
+      watcher.ReadUntil([] { return false; });
+      watcher.Finish();
+    }
+  }
+  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+  ASSERT_NE(service.port(), 0) << service.Log();
+  const auto tokens = v1::TokenInventory::NewStub(service.Connect());
+  const auto sources = v1::Sources::NewStub(service.Connect());
+  watcher.Connect(*tokens);
+  // Twice: what a vendor cannot be asked about is believed gone the second time.
+  SyncAll(*sources);
+  const std::int64_t revision = SyncAll(*sources);
+  ASSERT_TRUE(watcher.ReadUntilRevision(revision));
+  std::set<std::string> copy;
+  for (const auto& [name, token] : watcher.copy()) copy.insert(name);
+  EXPECT_EQ(copy, TrueNames(sim.ReadTruth()));
+  EXPECT_EQ(service.End(SIGTERM), 0) << service.Log();
+}
+
+TEST(ProcessTest, AStopOnSigtermIsClean) {
+  VendorSim sim(QuickSim(50));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  WriteFile(folder.File("config.yaml"), TestConfig(sim, folder, "1s"));
+  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+  ASSERT_NE(service.port(), 0) << service.Log();
+  EXPECT_EQ(service.End(SIGTERM), 0);
+  EXPECT_THAT(service.Log(), HasSubstr("\"message\":\"stopped\""));
+  // The last connection emptied SQLite's log.
+  EXPECT_FALSE(std::filesystem::exists(folder.File("data/inventory.db-wal")));
+}
+
+TEST(ProcessTest, ASecondServiceOnTheSameStoreIsRefused) {
+  VendorSim sim(QuickSim(50));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  WriteFile(folder.File("config.yaml"), TestConfig(sim, folder, "1d"));
+  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+  ASSERT_NE(service.port(), 0) << service.Log();
+  const Finished second = RunService({"--config", folder.File("config.yaml"), "--data",
+                                      folder.File("data"), "--listen", "127.0.0.1:0"});
+  EXPECT_NE(second.exit_code, 0);
+  EXPECT_THAT(second.output, HasSubstr("not started"));
+}
+
+TEST(ProcessTest, CredentialsAppearNowhere) {
+  VendorSim sim(QuickSim(50));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  WriteFile(folder.File("config.yaml"),
+            absl::StrCat(TestConfig(sim, folder, "1d"), "log_level: debug\n"));
+  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+  ASSERT_NE(service.port(), 0) << service.Log();
+  const auto sources = v1::Sources::NewStub(service.Connect());
+  SyncAll(*sources);
+  // A vendor that refuses, and one that repeats the credential in its answer.
+  sim.AddFault({.count = 10,
+                .target_contains = "/v1/tokens",
+                .status = 401,
+                .body = absl::StrCat(R"({"message": "bad token )", vendor_sim::kOpalToken, "\"}")});
+  sim.AddFault({.count = 10,
+                .target_contains = "/api/v1/workspaces",
+                .status = 200,
+                .body = absl::StrCat(R"([{"name": {"x": ")", vendor_sim::kDeepsetKey, "\"}}]")});
+  SyncAll(*sources);
+  grpc::ClientContext context;
+  v1::ListSourcesResponse listed;
+  ASSERT_TRUE(sources->ListSources(&context, {}, &listed).ok());
+  service.End(SIGTERM);
+  std::string everything = service.Log() + listed.DebugString();
+  for (const auto& file : std::filesystem::recursive_directory_iterator(folder.File("data"))) {
+    if (file.is_regular_file()) everything += ReadWholeFile(file.path());
+  }
+  for (const char* secret :
+       {vendor_sim::kDeepsetKey, vendor_sim::kOpalToken, vendor_sim::kBuildkiteToken}) {
+    EXPECT_EQ(everything.find(secret), std::string::npos) << "found " << secret;
+  }
+}
+
+TEST(ProcessTest, ABadConfigurationStopsTheStartWithEveryProblem) {
+  const TempDir folder;
+  WriteFile(folder.File("config.yaml"), R"(
+listen: 0.0.0.0:50051
+shutdown_grace: 2h
+log_level: loud
+sorces: []
+sources:
+  - id: Bad_Id
+    vendor: opal
+    secrets: {token: {file: missing.key}}
+  - id: other
+    vendor: nobody
+)");
+  const Finished finished = RunService({"--config", folder.File("config.yaml")});
+  EXPECT_EQ(finished.exit_code, 2);
+  for (const char* part : {"config.yaml:2:", "is not loopback", "shutdown_grace", "log_level",
+                           "sorces", "sources[0].id", "missing.key", "sources[1].vendor"}) {
+    EXPECT_THAT(finished.output, HasSubstr(part));
+  }
+}
+
+TEST(ProcessTest, CheckManifestTellsWhatIsWrong) {
+  const TempDir folder;
+  WriteFile(folder.File("bad.yaml"), R"(vendor: acme
+title: Acme
+base: https://acme.example
+streams:
+  tokens:
+    get: /tokens/${nothing}
+    records: .body[
+    token: "{providerTokenId: .id}"
+)");
+  const Finished bad = RunService({"check-manifest", folder.File("bad.yaml")});
+  EXPECT_EQ(bad.exit_code, 1);
+  EXPECT_THAT(bad.output, HasSubstr("bad.yaml:6"));
+  EXPECT_THAT(bad.output, HasSubstr("streams.tokens.records"));
+
+  WriteFile(folder.File("good.yaml"), R"(vendor: acme
+title: Acme
+base: https://acme.example
+secrets:
+  key: {help: a key}
+auth:
+  - headers: {Authorization: "Bearer ${secret.key}"}
+streams:
+  tokens:
+    get: /tokens
+    records: .body
+    token: "{providerTokenId: .id, displayName: .name, kind: \"api_token\"}"
+)");
+  WriteFile(folder.File("page.json"), R"([{"id": "t1", "name": "first"}])");
+  const Finished good =
+      RunService({"check-manifest", folder.File("good.yaml"), "--page", folder.File("page.json")});
+  EXPECT_EQ(good.exit_code, 0) << good.output;
+  EXPECT_THAT(good.output, HasSubstr("first"));
+}
+
+}  // namespace
+}  // namespace tokeninventory

@@ -1,0 +1,122 @@
+#include "tests/e2e/service_process.h"
+
+#include <fcntl.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cstdlib>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+
+namespace tokeninventory::testing {
+namespace {
+
+constexpr char kProgram[] = TI_SERVICE_PROGRAM;
+
+// Starts the program with both outputs on a pipe; the pipe's reading end.
+int Spawn(const std::vector<std::string>& arguments, pid_t* pid) {
+  int ends[2];
+  if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
+  // Made before the fork: other threads may hold the allocator's lock in it.
+  std::vector<std::string> words = {kProgram};
+  words.insert(words.end(), arguments.begin(), arguments.end());
+  std::vector<char*> argv;
+  for (std::string& word : words) argv.push_back(word.data());
+  argv.push_back(nullptr);
+  *pid = fork();
+  if (*pid == 0) {
+    dup2(ends[1], STDOUT_FILENO);
+    dup2(ends[1], STDERR_FILENO);
+    execv(kProgram, argv.data());
+    _exit(127);
+  }
+  close(ends[1]);
+  return ends[0];
+}
+
+int WaitFor(pid_t pid) {
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+}
+
+// The port of the line that says that it serves; 0 when there is none yet.
+int ServingPort(const std::string& log) {
+  const std::size_t line = log.find("\"message\":\"serving\"");
+  if (line == std::string::npos) return 0;
+  constexpr absl::string_view kKey = "\"port\":\"";
+  const std::size_t key = log.find(std::string(kKey), line);
+  if (key == std::string::npos) return 0;
+  const std::size_t begin = key + kKey.size();
+  int port = 0;
+  return absl::SimpleAtoi(log.substr(begin, log.find('"', begin) - begin), &port) ? port : 0;
+}
+
+}  // namespace
+
+ServiceProcess::ServiceProcess(const std::string& config_file, const std::string& data_dir) {
+  const int fd =
+      Spawn({"--config", config_file, "--data", data_dir, "--listen", "127.0.0.1:0"}, &pid_);
+  reader_ = std::thread([this, fd] { ReadLog(fd); });
+  MutexLock lock(mutex_);
+  while (!closed_ && (port_ = ServingPort(log_)) == 0) wrote_.Wait(mutex_);
+}
+
+ServiceProcess::~ServiceProcess() {
+  if (pid_ > 0) End(SIGKILL);
+  reader_.join();
+}
+
+void ServiceProcess::ReadLog(int fd) {
+  char buffer[4096];
+  for (;;) {
+    const ssize_t got = read(fd, buffer, sizeof buffer);
+    MutexLock lock(mutex_);
+    if (got <= 0) {
+      closed_ = true;
+    } else {
+      log_.append(buffer, static_cast<std::size_t>(got));
+    }
+    wrote_.NotifyAll();
+    if (closed_) break;
+  }
+  close(fd);
+}
+
+std::shared_ptr<grpc::Channel> ServiceProcess::Connect() const {
+  grpc::ChannelArguments arguments;
+  arguments.SetInt(GRPC_ARG_USE_LOCAL_SUBCHANNEL_POOL, 1);
+  return grpc::CreateCustomChannel(absl::StrCat("127.0.0.1:", port_),
+                                   grpc::InsecureChannelCredentials(), arguments);
+}
+
+int ServiceProcess::End(int signal) {
+  kill(pid_, signal);
+  const int code = WaitFor(pid_);
+  pid_ = -1;
+  return code;
+}
+
+std::string ServiceProcess::Log() {
+  MutexLock lock(mutex_);
+  return log_;
+}
+
+Finished RunService(const std::vector<std::string>& arguments) {
+  pid_t pid = -1;
+  const int fd = Spawn(arguments, &pid);
+  Finished finished;
+  char buffer[4096];
+  for (ssize_t got = 0; (got = read(fd, buffer, sizeof buffer)) > 0;) {
+    finished.output.append(buffer, static_cast<std::size_t>(got));
+  }
+  close(fd);
+  finished.exit_code = WaitFor(pid);
+  return finished;
+}
+
+}  // namespace tokeninventory::testing

@@ -1,0 +1,54 @@
+// token-inventoryd as a process of its own, to be killed.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace tokeninventory::testing {
+
+// Used by one thread.
+class ServiceProcess {
+ public:
+  // Starts it on a free port and returns once it serves, or has ended.
+  ServiceProcess(const std::string& config_file, const std::string& data_dir);
+  // Kills it.
+  ~ServiceProcess();
+  ServiceProcess(const ServiceProcess&) = delete;
+  ServiceProcess& operator=(const ServiceProcess&) = delete;
+
+  // 0 when it never served.
+  int port() const { return port_; }
+  std::shared_ptr<grpc::Channel> Connect() const;
+
+  // Sends a signal and waits for the end; the exit code, or minus the signal.
+  int End(int signal);
+
+  // What it wrote so far.
+  std::string Log();
+
+ private:
+  void ReadLog(int fd);
+
+  pid_t pid_ = -1;
+  int port_ = 0;
+  std::thread reader_;
+  Mutex mutex_;
+  CondVar wrote_;
+  std::string log_ ABSL_GUARDED_BY(mutex_);
+  bool closed_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// Runs the program with arguments and waits: exit code, and all that it wrote.
+struct Finished {
+  int exit_code = 0;
+  std::string output;
+};
+Finished RunService(const std::vector<std::string>& arguments);
+
+}  // namespace tokeninventory::testing

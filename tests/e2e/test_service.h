@@ -1,0 +1,77 @@
+// The whole service in this process, on real gRPC, against a simulator of the
+// vendors on real HTTP, with a database in a folder of its own.
+#pragma once
+
+#include <grpcpp/channel.h>
+
+#include <map>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "server/server_app.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/vendor_sim/vendor_sim.h"
+#include "tokeninventory/v1/sources.grpc.pb.h"
+#include "tokeninventory/v1/token_inventory.grpc.pb.h"
+
+namespace tokeninventory::testing {
+
+// A simulator that keeps tests fast: no rate limits.
+vendor_sim::Options QuickSim(std::int64_t tokens);
+
+// The names that the service must list for what the simulator holds, for the
+// sources deepset-test, opal-test and buildkite-test.
+std::set<std::string> TrueNames(const vendor_sim::Truth& truth);
+
+// Used by one thread, except for the stubs.
+class TestService {
+ public:
+  // Sources are polled at start and then only when a test asks.
+  explicit TestService(vendor_sim::VendorSim& sim, std::string extra_config = "");
+  ~TestService() { Stop(); }
+
+  // Starts, or starts again on the same database.
+  void Start();
+  void Stop();
+
+  v1::TokenInventory::Stub& tokens() { return *tokens_; }
+  v1::Sources::Stub& sources() { return *sources_; }
+  const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  const TempDir& folder() const { return folder_; }
+
+  // Runs a pass of a source that begins now; its result.
+  v1::SyncResult Sync(const std::string& source);
+  // Of all three.
+  void SyncAll();
+
+  // Every token, by name, through pages of `page_size`.
+  std::map<std::string, v1::Token> ListAll(int page_size = 100, bool show_deleted = false);
+
+  // As WriteConfig of the last Start.
+  std::string config_file() const { return folder_.File("config.yaml"); }
+
+ private:
+  void WriteConfig();
+
+  vendor_sim::VendorSim& sim_;
+  const std::string extra_config_;
+  TempDir folder_;
+  std::unique_ptr<ServerApp> app_;
+  std::shared_ptr<grpc::Channel> channel_;
+  std::unique_ptr<v1::TokenInventory::Stub> tokens_;
+  std::unique_ptr<v1::Sources::Stub> sources_;
+};
+
+// The configuration of the three test sources; credentials come from files that
+// it writes into `folder`.
+std::string TestConfig(const vendor_sim::VendorSim& sim, const TempDir& folder,
+                       const std::string& interval);
+
+// The google.rpc.ErrorInfo reason of a failed call; empty when there is none.
+std::string ReasonOf(const grpc::Status& status);
+// The field of its first BadRequest violation.
+std::string FieldOf(const grpc::Status& status);
+
+}  // namespace tokeninventory::testing
