@@ -173,6 +173,7 @@ absl::StatusOr<FetchedToken> Connector::FetchOne(const ScopeRef& scope,
     fetched.outcome = FetchedToken::Outcome::kNotProven;
     fetched.reason = "its listing does not answer either";
   }
+  vendor_.SetSecretHeaders({});
   return fetched;
 }
 

@@ -46,7 +46,8 @@ class JqPrograms {
  public:
   struct Options {
     // Of real time, for one run or one row.
-    absl::Duration time_limit = absl::Seconds(5);
+    // What a program may gather in it is bounded by this too.
+    absl::Duration time_limit = absl::Seconds(3);
   };
 
   // Null when there are problems.

@@ -44,14 +44,13 @@ std::string ParsePlace(jv message) {
 
 }  // namespace
 
-JsonValue::JsonValue() : JsonValue(Access::Wrap(jv_null())) {}
-JsonValue::JsonValue(const JsonValue& other) : JsonValue(Access::Wrap(Access::Copy(other))) {}
+JsonValue::JsonValue() : rep_(Access::ToRep(jv_null())) {}
+JsonValue::JsonValue(const JsonValue& other) : rep_(Access::ToRep(Access::Copy(other))) {}
 JsonValue& JsonValue::operator=(const JsonValue& other) {
   if (this != &other) *this = JsonValue(other);
   return *this;
 }
-JsonValue::JsonValue(JsonValue&& other) noexcept
-    : JsonValue(Access::Wrap(Access::Release(other))) {}
+JsonValue::JsonValue(JsonValue&& other) noexcept : rep_(Access::ToRep(Access::Release(other))) {}
 JsonValue& JsonValue::operator=(JsonValue&& other) noexcept {
   std::swap(rep_, other.rep_);
   return *this;

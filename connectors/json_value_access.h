@@ -14,13 +14,14 @@ namespace tokeninventory {
 
 class JsonValueAccess {
  public:
-  // Takes over the caller's reference.
-  static JsonValue Wrap(jv value) {
+  // Both take over the caller's reference.
+  static JsonValue::Rep ToRep(jv value) {
     JsonValue::Rep rep;
     static_assert(sizeof(rep) == sizeof(jv));
     std::memcpy(&rep, &value, sizeof(rep));
-    return JsonValue(rep);
+    return rep;
   }
+  static JsonValue Wrap(jv value) { return JsonValue(ToRep(value)); }
   // The reference stays with `value`.
   static jv Borrow(const JsonValue& value) {
     jv raw;

@@ -68,6 +68,8 @@ struct Poller::Entry {
   std::unique_ptr<PolledSource> source;
   State state = State::kIdle;
   absl::Time due = absl::InfiniteFuture();
+  // When `due` was decided: the clock standing before it was set back.
+  absl::Time decided = absl::InfinitePast();
   int failures = 0;
   // Of the pass that runs or is queued.
   Observers observers;
@@ -123,16 +125,18 @@ Poller::Poller(Clock* clock, PassRecorder* recorder,
 Poller::~Poller() { Stop(); }
 
 void Poller::Start() {
+  std::size_t workers = 0;
   {
     MutexLock lock(shared_->mutex);
     if (shared_->running || shared_->stopped) return;
     shared_->running = true;
+    workers = std::min(static_cast<std::size_t>(options_.workers), shared_->entries.size());
     if (options_.poll_at_start) {
       for (const std::unique_ptr<Entry>& entry : shared_->entries) entry->due = clock_->Now();
     }
   }
   threads_.emplace_back([this] { RunScheduler(); });
-  for (int i = 0; i < options_.workers; ++i) threads_.emplace_back([this] { RunWorker(); });
+  for (std::size_t i = 0; i < workers; ++i) threads_.emplace_back([this] { RunWorker(); });
 }
 
 void Poller::Stop() {
@@ -210,6 +214,10 @@ void Poller::RunScheduler() {
     bool queued = false;
     for (const std::unique_ptr<Entry>& entry : shared_->entries) {
       if (entry->state != Entry::State::kIdle) continue;
+      if (now < entry->decided) {
+        entry->due -= entry->decided - now;
+        entry->decided = now;
+      }
       if (entry->due <= now) {
         shared_->Enqueue(*entry);
         queued = true;
@@ -250,7 +258,8 @@ void Poller::RunOne(Entry& entry) {
     std::uniform_real_distribution<double> spread(-options_.jitter, options_.jitter);
     const absl::Duration delay =
         DelayAfter(state, entry.failures, interval) * (1 + spread(shared_->random));
-    entry.due = std::max(clock_->Now() + delay, not_before);
+    entry.decided = clock_->Now();
+    entry.due = std::max(entry.decided + delay, not_before);
     return entry.due;
   };
 

@@ -15,6 +15,9 @@ def _dates: "use rfc3339, unix_s, … for times" | _fail;
 def todate: _dates; def fromdate: _dates; def date: _dates; def gmtime: _dates; def mktime: _dates;
 def strptime(f): _dates; def strftime(f): _dates; def dateadd(u; n): _dates; def datesub(u; n): _dates;
 def todateiso8601: _dates; def fromdateiso8601: _dates; def dateiso8601: _dates;
+# jq's own lose memory for what is not text.
+def _ltrimstr($x): ltrimstr($x); def ltrimstr($x): if type == "string" and ($x | type) == "string" then _ltrimstr($x) else . end;
+def _rtrimstr($x): rtrimstr($x); def rtrimstr($x): if type == "string" and ($x | type) == "string" then _rtrimstr($x) else . end;
 # ---- strict readers: a missing or retyped field is an error, never the end of a list ----
 def bool: if type == "boolean" then . else "expected a boolean, got \(type)" | _fail end;
 def num: if type == "number" then . elif type == "string" and test("^-?[0-9]{1,15}$") then tonumber else "expected a number, got \(type)" | _fail end;

@@ -48,7 +48,9 @@ std::optional<std::string> CleanHint(absl::string_view hint) {
     }
     i = end;
   }
-  if (shown > kMaxShownCharacters || clean.size() > kMaxHintBytes) return std::nullopt;
+  if (shown > kMaxShownCharacters) return std::nullopt;
+  if (hint.size() <= kMaxHintBytes) return std::string(hint);
+  if (clean.size() > kMaxHintBytes) return std::nullopt;
   return clean;
 }
 

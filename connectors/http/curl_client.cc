@@ -290,8 +290,6 @@ absl::StatusOr<HttpResponse> CurlClient::Send(const HttpRequest& request, std::s
   };
   if (request.is_post) {
     TI_RETURN_IF_ERROR(AppendHeader("Content-Type", "application/json", transfer->headers));
-    // curl would wait for "100 Continue" before a large body.
-    TI_RETURN_IF_ERROR(AppendHeader("Expect", "", transfer->headers));
     transfer->post_body = request.body;
     set(CURLOPT_POST, 1L);
     set(CURLOPT_POSTFIELDS, transfer->post_body.c_str());
