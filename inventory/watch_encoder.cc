@@ -1,5 +1,6 @@
 #include "inventory/watch_encoder.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -96,7 +97,6 @@ EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevisio
     std::int64_t index = revision->revision == next.revision ? next.index : 0;
     const auto count = static_cast<std::int64_t>(revision->changes.size());
     for (; index < count; ++index) {
-      if (message.size() + events.size() >= kWatchMessageBytes) break;
       const FeedChange& change = revision->changes[static_cast<std::size_t>(index)];
       const TokenFacts before = ReadTokenFacts(change.change.before);
       const TokenFacts after = ReadTokenFacts(change.change.after);
@@ -104,6 +104,8 @@ EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevisio
       if (!absl::StartsWith(facts.name, prefix)) continue;
       const Transition transition = TransitionOf(change.change, before, after, scope.filter);
       if (transition.type == Event::TYPE_UNSPECIFIED) continue;
+      // Only here: what is left out must be more for this watcher.
+      if (message.size() + events.size() >= kWatchMessageBytes) break;
       const absl::string_view full = after.valid ? change.change.after : change.change.before;
       const absl::string_view token =
           scope.view == v1::FULL ? full : full.substr(0, facts.basic_size);
@@ -119,6 +121,9 @@ EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevisio
       break;
     }
     next = LogPosition{revision->revision + 1, 0};
+    // A part of it was told, and its end is nothing: for the caller to say, before
+    // the next revision.
+    if (events.empty() && revision->revision == from.revision && from.index > 0) break;
     if (message.size() >= kWatchMessageBytes) break;
   }
   if (!has_events) return {nullptr, next};
@@ -181,7 +186,8 @@ WatchMessage EncodeProgress(const v1::Progress& progress, absl::string_view epoc
 v1::Progress MakeProgress(const Snapshot& snapshot, const ChangeFeed::Bounds& bounds,
                           absl::Time now) {
   v1::Progress progress;
-  progress.set_head_revision(bounds.head);
+  // The inventory is a moment ahead of the feed.
+  progress.set_head_revision(std::max(bounds.head, snapshot.revision()));
   progress.set_oldest_revision(bounds.oldest);
   ToProto(now, progress.mutable_server_time());
   for (const SourceEntry& entry : snapshot.sources()) {

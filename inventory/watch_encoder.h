@@ -41,7 +41,9 @@ struct EncodedChanges {
 
 // Encodes what `revisions`, which begin with or before `from.revision`, tell
 // from `from` on. Stops at the size limit, then `next` is in their midst.
-// `ends_revision`: the last of them is all of its revision.
+// `ends_revision`: the last of them is all of its revision. Also stops, with no
+// message, behind a revision whose rest, from `from.index` > 0 on, has nothing for
+// the watcher.
 EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevision>>& revisions,
                              LogPosition from, const WatchScope& scope, absl::string_view epoch,
                              bool ends_revision);

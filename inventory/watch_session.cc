@@ -89,8 +89,9 @@ absl::Time WatchSession::Poll(absl::Time now) {
     if (!ending_) {
       ending_ = MakeError(absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER",
                           "the client did not take a message in time");
-      sink_->Abort();
     }
+    if (!aborted_) sink_->Abort();
+    aborted_ = true;
     return absl::InfiniteFuture();
   }
   PumpLocked(now);
@@ -213,9 +214,11 @@ void WatchSession::FetchFromStoreLocked() {
         self->next_ = changes.next;
         if (changes.message != nullptr) {
           self->WriteLocked(changes.message);
-        } else {
-          self->PumpLocked(now);
+          return;
         }
+        // More of this revision was promised, and there was none: Progress says so.
+        if (from.index > 0 && self->next_.index == 0) self->progress_wanted_ = true;
+        self->PumpLocked(now);
       });
   if (!accepted) fetching_ = false;  // the hub's next round tries again
 }

@@ -81,6 +81,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;  // another thread makes the next message
   bool progress_wanted_ ABSL_GUARDED_BY(mutex_) = false;
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
+  bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
   std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
 };

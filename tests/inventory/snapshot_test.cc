@@ -1,0 +1,241 @@
+#include "inventory/snapshot.h"
+
+#include <map>
+#include <memory>
+#include <random>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "gmock/gmock.h"
+#include "gtest/gtest.h"
+#include "tests/inventory/snapshot_maker.h"
+
+namespace tokeninventory::testing {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
+
+// What a Snapshot should show.
+struct Model {
+  struct Row {
+    std::string source;
+    v1::Token token;
+    std::string bytes;
+  };
+  std::vector<std::string> sources;
+  std::map<std::int64_t, Row> rows;
+
+  const Row* Find(const std::string& name) const {
+    for (const auto& [number, row] : rows) {
+      if (row.token.name() == name) return &row;
+    }
+    return nullptr;
+  }
+};
+
+std::vector<std::int64_t> ScannedRows(const Snapshot& snapshot, std::int64_t after,
+                                      const ScanFilter& filter) {
+  std::vector<std::int64_t> rows;
+  snapshot.Scan(after, filter, [&](const TokenRef& token) {
+    rows.push_back(token.row);
+    return true;
+  });
+  return rows;
+}
+
+std::vector<std::int64_t> ModelRows(const Model& model, std::int64_t after,
+                                    const std::string& source, bool show_deleted) {
+  std::vector<std::int64_t> rows;
+  for (const auto& [number, row] : model.rows) {
+    if (number <= after || (!source.empty() && row.source != source)) continue;
+    if (show_deleted || IsShown(row.token.presence())) rows.push_back(number);
+  }
+  return rows;
+}
+
+// `names`: all that ever were.
+void ExpectShows(const Snapshot& snapshot, const Model& model, const std::set<std::string>& names) {
+  std::int64_t bytes = 0;
+  for (const auto& [number, row] : model.rows) {
+    const TokenRef ref = snapshot.At(number);
+    ASSERT_EQ(ref.full, row.bytes);
+    EXPECT_EQ(ref.row, number);
+    EXPECT_EQ(ref.presence, row.token.presence());
+    EXPECT_EQ(ref.basic_size, ReadTokenFacts(row.bytes).basic_size);
+    EXPECT_EQ(snapshot.sources()[ref.source].id, row.source);
+    bytes += static_cast<std::int64_t>(row.bytes.size());
+  }
+  EXPECT_EQ(snapshot.token_bytes(), bytes);
+  for (const std::string& name : names) {
+    const Model::Row* row = model.Find(name);
+    const TokenRef ref = snapshot.Find(name);
+    ASSERT_EQ(ref.full, row == nullptr ? absl::string_view() : absl::string_view(row->bytes))
+        << name;
+  }
+  EXPECT_TRUE(snapshot.Find("sources/none/tokens/x").full.empty());
+  for (const bool show_deleted : {false, true}) {
+    const auto all = ModelRows(model, 0, "", show_deleted);
+    EXPECT_EQ(ScannedRows(snapshot, 0, {ScanFilter::kAllSources, show_deleted}), all);
+    EXPECT_EQ(snapshot.Count({ScanFilter::kAllSources, show_deleted}),
+              static_cast<std::int64_t>(all.size()));
+    for (const std::string& source : model.sources) {
+      const int index = snapshot.FindSource(source);
+      ASSERT_GE(index, 0);
+      const auto own = ModelRows(model, 0, source, show_deleted);
+      EXPECT_EQ(ScannedRows(snapshot, 0, {index, show_deleted}), own);
+      EXPECT_EQ(snapshot.Count({index, show_deleted}), static_cast<std::int64_t>(own.size()));
+    }
+  }
+}
+
+TEST(SnapshotTest, IsEmptyAtFirst) {
+  const Snapshot snapshot;
+  EXPECT_EQ(snapshot.revision(), 0);
+  EXPECT_EQ(snapshot.Count({}), 0);
+  EXPECT_EQ(snapshot.FindSource("acme"), -1);
+  for (const std::int64_t row : {-1, 0, 1, 63, 64, 1'000'000}) {
+    EXPECT_TRUE(snapshot.At(row).full.empty());
+  }
+  EXPECT_TRUE(snapshot.Find("x").full.empty());
+  EXPECT_THAT(ScannedRows(snapshot, 0, {}), IsEmpty());
+}
+
+TEST(SnapshotTest, ViewsAreTheBytesOfTheToken) {
+  SnapshotMaker maker;
+  const v1::Token token = MakeToken("acme", "t");
+  const auto snapshot = maker.Source("acme").Put(1, token).Build();
+  const TokenRef ref = snapshot->Find(token.name());
+  EXPECT_EQ(ref.bytes(v1::FULL), SerializeToken(token));
+  v1::Token basic = token;
+  basic.clear_permissions();
+  EXPECT_EQ(ref.bytes(v1::BASIC), SerializeToken(basic));
+}
+
+TEST(SnapshotTest, ScanContinuesBehindARowAndStopsWhenTold) {
+  SnapshotMaker maker;
+  maker.Source("acme");
+  for (const std::int64_t row : {1, 2, 63, 64, 65, 130, 5000}) {
+    maker.Put(row, MakeToken("acme", absl::StrCat(row)));
+  }
+  const auto snapshot = maker.Build();
+  EXPECT_THAT(ScannedRows(*snapshot, 0, {}), ElementsAre(1, 2, 63, 64, 65, 130, 5000));
+  EXPECT_THAT(ScannedRows(*snapshot, 63, {}), ElementsAre(64, 65, 130, 5000));
+  EXPECT_THAT(ScannedRows(*snapshot, 64, {}), ElementsAre(65, 130, 5000));
+  EXPECT_THAT(ScannedRows(*snapshot, 4999, {}), ElementsAre(5000));
+  EXPECT_THAT(ScannedRows(*snapshot, 5000, {}), IsEmpty());
+  std::vector<std::int64_t> rows;
+  snapshot->Scan(0, {}, [&](const TokenRef& token) {
+    rows.push_back(token.row);
+    return rows.size() < 3;
+  });
+  EXPECT_THAT(rows, ElementsAre(1, 2, 63));
+}
+
+TEST(SnapshotTest, ScanBehindTheLastPossibleRowVisitsNothing) {
+  SnapshotMaker maker;
+  const auto snapshot = maker.Source("acme").Put(1, MakeToken("acme", "t")).Build();
+  EXPECT_THAT(ScannedRows(*snapshot, std::numeric_limits<std::int64_t>::max(), {}), IsEmpty());
+}
+
+TEST(SnapshotTest, AReusedNameFindsTheLowerRow) {
+  SnapshotMaker maker;
+  maker.Source("acme").Put(5, MakeToken("acme", "t"));
+  maker.Build();
+  v1::Token old = MakeToken("acme", "t", v1::Token::DELETED);
+  old.set_uid("old");
+  v1::Token now = MakeToken("acme", "t");
+  now.set_uid("now");
+  auto snapshot = maker.Put(9, old).Put(5, now).Build();
+  EXPECT_EQ(ReadTokenFacts(snapshot->Find(now.name()).full).uid, "now");
+  // Also after the index was made anew, and when the lower one is gone.
+  for (std::int64_t row = 10; row < 1000; ++row) {
+    maker.Put(row, MakeToken("acme", absl::StrCat("other-", row)));
+  }
+  snapshot = maker.Build();
+  EXPECT_EQ(ReadTokenFacts(snapshot->Find(now.name()).full).uid, "now");
+  snapshot = maker.Purge(5).Build();
+  EXPECT_EQ(ReadTokenFacts(snapshot->Find(now.name()).full).uid, "old");
+}
+
+// Sources beyond 64 share bits of the blocks' source sets.
+TEST(SnapshotTest, ScansOneOfManySources) {
+  SnapshotMaker maker;
+  constexpr int kSources = 200;
+  Model model;
+  for (int i = 0; i < kSources; ++i) {
+    model.sources.push_back(absl::StrCat("s", i));
+    maker.Source(model.sources.back());
+  }
+  std::set<std::string> names;
+  for (std::int64_t row = 1; row <= 1000; ++row) {
+    const std::string source = absl::StrCat("s", (row * 7) % kSources);
+    const v1::Token token = MakeToken(source, absl::StrCat(row));
+    maker.Put(row, token);
+    model.rows[row] = {source, token, SerializeToken(token)};
+    names.insert(token.name());
+  }
+  ExpectShows(*maker.Build(), model, names);
+}
+
+// Random edits against a plain map; old snapshots must stay as they were.
+class SnapshotModelTest : public ::testing::TestWithParam<unsigned> {};
+
+TEST_P(SnapshotModelTest, ShowsWhatAPlainMapShows) {
+  std::mt19937_64 random(GetParam());
+  SnapshotMaker maker;
+  Model model;
+  std::set<std::string> names;
+  std::vector<std::pair<std::shared_ptr<const Snapshot>, Model>> history;
+  std::int64_t next_row = 1;
+  const auto put = [&](std::int64_t row, const std::string& source, const std::string& id) {
+    constexpr v1::Token::Presence kPresences[] = {v1::Token::LISTED, v1::Token::MISSING,
+                                                  v1::Token::DELETED, v1::Token::DETACHED};
+    v1::Token token = MakeToken(source, id, kPresences[random() % 4]);
+    token.set_display_name(std::string(random() % 200, 'd'));
+    maker.Put(row, token);
+    model.rows[row] = {source, token, SerializeToken(token)};
+    names.insert(token.name());
+  };
+  for (int step = 0; step < 60; ++step) {
+    if (step == 0 || random() % 8 == 0) {
+      model.sources.push_back(absl::StrCat("s", model.sources.size()));
+      maker.Source(model.sources.back());
+    }
+    const std::uint64_t edits = random() % 80;
+    for (std::uint64_t i = 0; i < edits; ++i) {
+      const std::uint64_t what = random() % 10;
+      if (what < 5 || model.rows.empty()) {
+        // Sometimes far away, in another node of the tree.
+        next_row += random() % 50 == 0 ? static_cast<std::int64_t>(random() % 10'000) : 1;
+        const std::string& source = model.sources[random() % model.sources.size()];
+        // Few ids, so that names come back after a purge, and are there twice.
+        put(next_row, source, absl::StrCat(random() % 2000));
+        continue;
+      }
+      auto it = model.rows.lower_bound(
+          static_cast<std::int64_t>(random() % static_cast<std::uint64_t>(next_row)));
+      if (it == model.rows.end()) it = model.rows.begin();
+      if (what < 8) {
+        const Model::Row row = it->second;
+        put(it->first, row.source, row.token.provider_token_id());
+      } else {
+        maker.Purge(it->first);
+        model.rows.erase(it);
+      }
+    }
+    history.emplace_back(maker.Build(), model);
+    ASSERT_NO_FATAL_FAILURE(ExpectShows(*history.back().first, model, names));
+  }
+  for (const auto& [snapshot, then] : history) {
+    ASSERT_NO_FATAL_FAILURE(ExpectShows(*snapshot, then, names));
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, SnapshotModelTest, ::testing::Range(1u, 9u));
+
+}  // namespace
+}  // namespace tokeninventory::testing

@@ -1,0 +1,65 @@
+// Watchers over a Ledger and a real store.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "gtest/gtest.h"
+#include "inventory/watch_hub.h"
+#include "tests/inventory/fake_stream.h"
+#include "tests/inventory/ledger_harness.h"
+
+namespace tokeninventory::testing {
+
+// Thread-safe as its parts are. Streams must be gone before it, and before
+// Reopen.
+class WatchHarness {
+ public:
+  explicit WatchHarness(LedgerSetup setup = {}) : house_(std::move(setup)) { StartHub(); }
+
+  // Restarts the service.
+  void Reopen(const LedgerSetup& setup) {
+    hub_ = nullptr;
+    house_.Reopen(setup);
+    StartHub();
+  }
+  // A hub with other limits.
+  void StartHub(int max_streams = 20'000, absl::Duration stall_timeout = absl::Seconds(60)) {
+    WatchHub::Options options;
+    options.inventory = &house_.inventory();
+    options.feed = &house_.feed();
+    options.store = &house_.store();
+    options.clock = &house_.clock();
+    options.epoch = house_.ledger().epoch();
+    options.max_streams = max_streams;
+    options.stall_timeout = stall_timeout;
+    hub_ = nullptr;
+    hub_ = std::make_unique<WatchHub>(std::move(options));
+  }
+
+  // Not yet open.
+  std::unique_ptr<FakeStream> Make(const WatchSession::Options& options,
+                                   FakeStream::Pace pace = FakeStream::Pace::kAtOnce) {
+    return std::make_unique<FakeStream>(*hub_, house_.ledger().epoch(), options, pace);
+  }
+  // Open; knows what is there when it does not ask for it.
+  std::unique_ptr<FakeStream> Open(const WatchSession::Options& options,
+                                   FakeStream::Pace pace = FakeStream::Pace::kAtOnce) {
+    auto stream = Make(options, pace);
+    if (options.start == WatchSession::Start::kNow) stream->Know(*house_.inventory().Current());
+    const absl::Status status = stream->Open();
+    if (!status.ok()) ADD_FAILURE() << status;
+    return stream;
+  }
+
+  LedgerHarness& house() { return house_; }
+  WatchHub& hub() { return *hub_; }
+  std::shared_ptr<const Snapshot> Current() { return house_.inventory().Current(); }
+
+ private:
+  LedgerHarness house_;
+  std::unique_ptr<WatchHub> hub_;
+};
+
+}  // namespace tokeninventory::testing
