@@ -87,8 +87,7 @@ TEST_F(QueryTest, FiltersAnswerWhatPeopleAsk) {
        }},
       {"last_used_time < now-7d",
        [&](const Token& t) {
-         return t.has_last_used_time() &&
-                FromProto(t.last_used_time()) < now - absl::Hours(24 * 7);
+         return t.has_last_used_time() && FromProto(t.last_used_time()) < now - absl::Hours(24 * 7);
        }},
       {"provider = \"opal\" AND NOT last_use = USED",
        [](const Token& t) { return t.provider() == "opal" && t.last_use() != Token::USED; }},
