@@ -3,6 +3,7 @@
 
 #include <cstddef>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/string_view.h"
 #include "inventory/filter/columns.h"
 
@@ -20,5 +21,8 @@ struct FilterRow {
   const TokenColumns* columns = nullptr;
   int row = 0;
 };
+
+// Gives row i of a block.
+using RowSource = absl::FunctionRef<FilterRow(int)>;
 
 }  // namespace tokeninventory

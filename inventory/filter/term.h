@@ -57,6 +57,14 @@ struct Term {
   // What trying it costs, roughly, in nanoseconds.
   int Cost() const;
   bool Matches(const FilterRow& row) const;
+  // The bits of `rows` whose rows match; see Filter::MatchRows.
+  std::uint64_t MatchRows(const TokenColumns& columns, std::uint64_t rows, RowSource row_of) const;
+
+ private:
+  bool IsFullOnly() const;
+  bool MatchesBytes(const FilterRow& row) const;
+  std::uint64_t MatchBytesOf(std::uint64_t rows, RowSource row_of) const;
+  static void Prefetch(const FilterRow& row);
 };
 
 // Sets what `term` needs for columns from its steps, test and values.

@@ -32,6 +32,10 @@ class TextTest {
   // Time linear in the string's length.
   bool Matches(absl::string_view text) const;
 
+  // Of a Contains test: no string that lies in `text` and ends before this place
+  // matches. npos: none at all does.
+  std::size_t FirstPlace(absl::string_view text) const;
+
   // The text that the string must be (negated: must not be) equal to, or null
   // when the test is another.
   const std::string* equal_text() const { return mode_ == Mode::kEqual ? &text_ : nullptr; }
