@@ -184,6 +184,9 @@ Conclusion ScopeBook::Conclude(const RunningPass& pass, const std::vector<Stream
       loss.kind = Loss::Kind::kProvenGone;
       after.clear();
     } else if (pass.seen.contains(token.row) || !AllMissed(after, 1)) {
+      // Seen by none of its listings: the vendor was asked for this very token
+      // while the pass ran (RefreshToken), and that goes over them.
+      if (AllMissed(after, 1)) after = before;
       // What a scope has not listed for long is no longer its token.
       after.erase(std::remove_if(after.begin(), after.end(),
                                  [](const ScopeMark& m) { return m.missed >= kPassesToBelieve; }),

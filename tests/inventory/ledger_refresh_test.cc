@@ -91,6 +91,19 @@ TEST_F(LedgerRefreshTest, APassThatReadItsListingBeforeDoesNotMissIt) {
   EXPECT_EQ(house_.PresenceOf("t5"), v1::Token::MISSING) << "one miss, not two";
 }
 
+TEST_F(LedgerRefreshTest, APassThatReadsItsListingAfterwardsDoesNotMissItEither) {
+  const PassId pass = house_.BeginPass({});
+  const ObservedToken found = Observed("t5");
+  EXPECT_TRUE(house_.ledger().ApplyRefresh(TargetOf("t5"), &found).ok());
+  const ScopeRef scope{"tokens", "", ""};
+  ASSERT_TRUE(house_.ledger().Observe(pass, scope, ObservedRange("t", 1, 4)).ok());
+  ASSERT_TRUE(house_.ledger().EndScope(pass, scope, {true, ""}).ok());
+  house_.EndPass(pass, {{"tokens", true}});
+  EXPECT_EQ(house_.PresenceOf("t5"), v1::Token::LISTED);
+  house_.Pass({Lists(ObservedRange("t", 1, 4))});
+  EXPECT_EQ(house_.PresenceOf("t5"), v1::Token::MISSING) << "one miss, not two";
+}
+
 TEST_F(LedgerRefreshTest, AnAnswerThatDoesNotFitIsRefused) {
   const RefreshTarget target = TargetOf("t3");
   const ObservedToken other = Observed("t4");
