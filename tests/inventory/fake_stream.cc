@@ -50,6 +50,8 @@ FakeStream::~FakeStream() {
 void FakeStream::Know(const Snapshot& snapshot) {
   MutexLock lock(mutex_);
   checker_.Know(snapshot);
+  told_ = checker_.told_revision();
+  synced_ = true;
   checking_ = true;
 }
 
@@ -57,6 +59,8 @@ void FakeStream::Continue(const WatchChecker& checker) {
   MutexLock lock(mutex_);
   checker_ = checker;
   checker_.Reconnect();
+  told_ = checker_.told_revision();
+  synced_ = true;
   checking_ = true;
 }
 

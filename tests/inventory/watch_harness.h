@@ -1,8 +1,10 @@
 // Watchers over a Ledger and a real store.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
+#include <thread>
 #include <utility>
 
 #include "gtest/gtest.h"
@@ -51,6 +53,16 @@ class WatchHarness {
     const absl::Status status = stream->Open();
     if (!status.ok()) ADD_FAILURE() << status;
     return stream;
+  }
+
+  // A stream's end is told a moment before the hub forgets it.
+  [[nodiscard]] bool AwaitStreamCount(int count) {
+    const auto deadline = std::chrono::steady_clock::now() + kLongWait;
+    while (hub_->stream_count() != count) {
+      if (std::chrono::steady_clock::now() > deadline) return false;
+      std::this_thread::yield();
+    }
+    return true;
   }
 
   LedgerHarness& house() { return house_; }

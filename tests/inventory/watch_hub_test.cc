@@ -44,7 +44,7 @@ TEST_F(WatchHubTest, AWriteThatIsStuckIsAborted) {
   EXPECT_TRUE(stream->aborted());
   EXPECT_EQ(stream->status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ReasonOf(stream->status()), "SLOW_CONSUMER");
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_F(WatchHubTest, ASlowWriteThatEndsInTimeIsNotAborted) {
@@ -57,7 +57,7 @@ TEST_F(WatchHubTest, ASlowWriteThatEndsInTimeIsNotAborted) {
     ASSERT_TRUE(stream->AwaitMessages(static_cast<std::size_t>(i - 5)));
   }
   EXPECT_FALSE(stream->aborted());
-  EXPECT_EQ(watch_.hub().stream_count(), 1);
+  EXPECT_TRUE(watch_.AwaitStreamCount(1));
 }
 
 TEST_F(WatchHubTest, CancelEndsAStreamInEveryState) {
@@ -70,7 +70,7 @@ TEST_F(WatchHubTest, CancelEndsAStreamInEveryState) {
     ASSERT_TRUE(stream->AwaitEnd());
     EXPECT_EQ(stream->status().code(), absl::StatusCode::kCancelled);
   }
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_F(WatchHubTest, DrainEndsStreamsWithAProgress) {
@@ -97,7 +97,7 @@ TEST_F(WatchHubTest, DrainEndsStreamsWithAProgress) {
     EXPECT_TRUE(last.has_progress());
     EXPECT_FALSE(last.resume_token().empty());
   }
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_F(WatchHubTest, ADrainingHubOpensNoStream) {
@@ -115,10 +115,10 @@ TEST_F(WatchHubTest, AWriteThatIsStuckDoesNotHoldUpADrainForEver) {
   const auto stream = watch_.Open(FromInitialState(), Pace::kByHand);
   ASSERT_TRUE(stream->AwaitWrite());
   watch_.hub().Drain();
-  EXPECT_EQ(watch_.hub().stream_count(), 1);
+  EXPECT_TRUE(watch_.AwaitStreamCount(1));
   house_.clock().Advance(absl::Seconds(61));
   ASSERT_TRUE(stream->AwaitEnd());
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_F(WatchHubTest, TooManyStreamsAreRefused) {
@@ -181,7 +181,7 @@ TEST_F(WatchHubTest, ADrainReachesThoseWhoWaitForTheirTurn) {
   }
   for (const auto& stream : streams) stream->TakeAll();
   for (const auto& stream : streams) ASSERT_TRUE(stream->AwaitEnd());
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_F(WatchHubTest, AMessageIsMadeOnceForAllWhoAreAtTheSamePlace) {

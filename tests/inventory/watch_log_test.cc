@@ -136,7 +136,7 @@ TEST_F(WatchLogTest, AStoreThatCannotBeReadEndsTheStreamForNow) {
   EXPECT_EQ(stream->status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(ReasonOf(stream->status()), "STORE_UNAVAILABLE");
   EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(stream->status()).has_value());
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_F(WatchLogTest, ACompactedRevisionIsRefused) {

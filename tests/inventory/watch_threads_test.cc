@@ -170,7 +170,7 @@ TEST_P(WatchThreadsTest, CancelAtAnyMomentEndsAStreamOnce) {
   }
   for (std::thread& client : clients) client.join();
   churn_.Stop();
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
   // No turn of an initial state was lost.
   std::vector<std::unique_ptr<FakeStream>> streams;
   for (int i = 0; i < 20; ++i) streams.push_back(watch_.Open(FromInitialState()));
@@ -206,7 +206,7 @@ TEST_P(WatchThreadsTest, DrainWhileStreamsOpenAndChangesComeEndsThemAll) {
   EXPECT_EQ(ReasonOf(witness->status()), "SERVER_STOPPING");
   for (std::thread& client : clients) client.join();
   churn_.Stop();
-  EXPECT_EQ(watch_.hub().stream_count(), 0);
+  EXPECT_TRUE(watch_.AwaitStreamCount(0));
 }
 
 TEST_P(WatchThreadsTest, ManyStreamsOfManyKindsAgree) {
