@@ -92,9 +92,10 @@ ScopeBook::JudgedScopes ScopeBook::Judge(const RunningPass& pass,
       if (j.listing->ended && j.listing->complete) j.proof = Proof::kListed;
       continue;
     }
+    const std::string& stream = scope.stream;  // clang 14 captures no structured binding
     const bool named_no_more =
         std::any_of(streams.begin(), streams.end(), [&](const StreamReport& report) {
-          return report.stream == scope.stream && report.parents_complete;
+          return report.stream == stream && report.parents_complete;
         });
     if (!named_no_more) continue;
     ++j.absent_passes;
