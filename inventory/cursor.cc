@@ -88,8 +88,10 @@ absl::StatusOr<internal::v1::PageCursor> DecodePageToken(absl::string_view token
                       "is not a page token that this service gave; start again without it");
   }
   if (cursor.request_hash() != request_hash) {
-    return FieldError("page_token", "PAGE_TOKEN_MISMATCH",
-                      "belongs to another request: only page_size may differ between pages");
+    return FieldError(
+        "page_token", "PAGE_TOKEN_MISMATCH",
+        "belongs to another request: nothing may differ between pages but page_size, skip and "
+        "min_revision");
   }
   return cursor;
 }

@@ -119,31 +119,90 @@ TEST_F(QueryTest, FiltersAnswerWhatPeopleAsk) {
   }
 }
 
-TEST_F(QueryTest, BadQueriesSayWhereAndWhy) {
+// ReasonOf knows reasons of our domain only.
+void ExpectFieldError(const grpc::Status& status, const std::string& field,
+                      const std::string& reason) {
+  SCOPED_TRACE(status.error_message());
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_EQ(FieldOf(status), field);
+  EXPECT_EQ(ReasonOf(status), reason);
+  EXPECT_THAT(status.error_message(), ::testing::StartsWith(field + ": "));
+}
+
+TEST_F(QueryTest, BadListsSayWhereAndWhy) {
+  using List = v1::ListTokensRequest;
   struct Case {
-    v1::ListTokensRequest request;
     const char* field;
     const char* reason;
+    std::function<void(List&)> edit;
   };
-  std::vector<Case> cases = {
-      {Request("state = "), "filter", "FILTER_SYNTAX"},
-      {Request("stat = ACTIVE"), "filter", "FILTER_UNKNOWN_FIELD"},
-      {Request("state = active"), "filter", "FILTER_TYPE_MISMATCH"},
-      {Request(std::string(9000, 'a')), "filter", "FILTER_TOO_COMPLEX"},
-      {Request("", "expire_tim"), "order_by", "ORDER_BY_UNKNOWN_FIELD"},
-      {Request("", "expire_time down"), "order_by", "ORDER_BY_SYNTAX"},
-      {Request("", "scopes"), "order_by", "ORDER_BY_NOT_SORTABLE"},
-      {Request(), "skip", "INVALID_SKIP"},
+  const std::vector<Case> cases = {
+      {"filter", "FILTER_SYNTAX", [](List& r) { r.set_filter("state = "); }},
+      {"filter", "FILTER_UNKNOWN_FIELD", [](List& r) { r.set_filter("stat = ACTIVE"); }},
+      {"filter", "FILTER_TYPE_MISMATCH", [](List& r) { r.set_filter("state = active"); }},
+      {"filter", "FILTER_TOO_COMPLEX", [](List& r) { r.set_filter(std::string(9000, 'a')); }},
+      {"order_by", "ORDER_BY_UNKNOWN_FIELD", [](List& r) { r.set_order_by("expire_tim"); }},
+      {"order_by", "ORDER_BY_SYNTAX", [](List& r) { r.set_order_by("expire_time down"); }},
+      {"order_by", "ORDER_BY_NOT_SORTABLE", [](List& r) { r.set_order_by("scopes"); }},
+      {"page_token", "INVALID_PAGE_TOKEN", [](List& r) { r.set_page_token("2"); }},
+      {"page_size", "INVALID_PAGE_SIZE", [](List& r) { r.set_page_size(-1); }},
+      {"skip", "INVALID_SKIP", [](List& r) { r.set_skip(-1); }},
+      {"view", "INVALID_VIEW", [](List& r) { r.set_view(static_cast<v1::TokenView>(3)); }},
+      {"view", "INVALID_VIEW", [](List& r) { r.set_view(static_cast<v1::TokenView>(-1)); }},
+      {"parent", "INVALID_NAME", [](List& r) { r.set_parent(""); }},
+      {"parent", "INVALID_NAME", [](List& r) { r.set_parent("opal-test"); }},
+      {"min_revision", "INVALID_MIN_REVISION", [](List& r) { r.set_min_revision(-1); }},
   };
-  cases.back().request.set_skip(-1);
   for (const Case& c : cases) {
-    SCOPED_TRACE(c.reason);
-    const grpc::Status status = ListError(c.request);
-    EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-    EXPECT_EQ(FieldOf(status), c.field);
-    EXPECT_EQ(ReasonOf(status), c.reason);
+    v1::ListTokensRequest request = Request();
+    c.edit(request);
+    SCOPED_TRACE(request.ShortDebugString());
+    ExpectFieldError(ListError(request), c.field, c.reason);
   }
-  EXPECT_THAT(ListError(Request("stat = ACTIVE")).error_message(), ::testing::HasSubstr("state"));
+  // Where, what was expected, and what was perhaps meant.
+  EXPECT_EQ(ListError(Request("kind = \"x\" AND stat = ACTIVE")).error_message(),
+            "filter: column 16: no field 'stat'; did you mean state?");
+  EXPECT_EQ(ListError(Request("state = ")).error_message(),
+            "filter: column 9: expected a value, but the filter ends here");
+}
+
+TEST_F(QueryTest, BadSummariesSayWhereAndWhy) {
+  using Summary = v1::SummarizeTokensRequest;
+  struct Case {
+    const char* field;
+    const char* reason;
+    std::function<void(Summary&)> edit;
+  };
+  const std::vector<Case> cases = {
+      {"filter", "FILTER_UNKNOWN_FIELD", [](Summary& r) { r.set_filter("stat = ACTIVE"); }},
+      {"parent", "INVALID_NAME", [](Summary& r) { r.set_parent("opal-test"); }},
+      {"min_revision", "INVALID_MIN_REVISION", [](Summary& r) { r.set_min_revision(-1); }},
+      {"group_by", "INVALID_DIMENSION",
+       [](Summary& r) { r.add_group_by(Summary::DIMENSION_UNSPECIFIED); }},
+      {"group_by", "INVALID_DIMENSION",
+       [](Summary& r) { r.add_group_by(static_cast<Summary::Dimension>(99)); }},
+      {"group_by", "INVALID_DIMENSION",
+       [](Summary& r) {
+         r.add_group_by(Summary::STATE);
+         r.add_group_by(Summary::STATE);
+       }},
+      {"group_by", "TOO_MANY_DIMENSIONS",
+       [](Summary& r) {
+         for (int number = 1; number <= 5; ++number) {
+           r.add_group_by(static_cast<Summary::Dimension>(number));
+         }
+       }},
+  };
+  for (const Case& c : cases) {
+    Summary request;
+    request.set_parent("sources/-");
+    c.edit(request);
+    SCOPED_TRACE(request.ShortDebugString());
+    grpc::ClientContext context;
+    v1::SummarizeTokensResponse response;
+    ExpectFieldError(service_->tokens().SummarizeTokens(&context, request, &response), c.field,
+                     c.reason);
+  }
 }
 
 TEST_F(QueryTest, OrdersPutMissingTimesLastInBothDirections) {
@@ -395,8 +454,8 @@ TEST_F(QueryTest, AWatchRefusesAFilterThatTimeMoves) {
   v1::WatchTokensResponse response;
   EXPECT_FALSE(stream->Read(&response));
   const grpc::Status status = stream->Finish();
-  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
-  EXPECT_EQ(FieldOf(status), "filter");
+  ExpectFieldError(status, "filter", "FILTER_TYPE_MISMATCH");
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("give a fixed time"));
 }
 
 }  // namespace

@@ -25,7 +25,6 @@ using ::testing::ElementsAre;
 using ::testing::IsEmpty;
 
 constexpr char kEpoch[] = "0123456789abcdef";
-const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 
 v1::ListTokensRequest Request(const std::string& parent, std::int32_t page_size = 0) {
   v1::ListTokensRequest request;
@@ -103,6 +102,7 @@ TEST_F(ListTokensTest, BadRequestsNameTheField) {
       {"parent", [](v1::ListTokensRequest& r) { r.set_parent("sources/acme/tokens/x"); }},
       {"page_size", [](v1::ListTokensRequest& r) { r.set_page_size(-1); }},
       {"view", [](v1::ListTokensRequest& r) { r.set_view(static_cast<v1::TokenView>(3)); }},
+      {"skip", [](v1::ListTokensRequest& r) { r.set_skip(-1); }},
       {"page_token", [](v1::ListTokensRequest& r) { r.set_page_token("x"); }},
       {"page_token", [](v1::ListTokensRequest& r) { r.set_page_token(std::string(5000, 'A')); }},
       {"page_token",
