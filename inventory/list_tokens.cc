@@ -61,9 +61,9 @@ Page FindInStorageOrder(const Snapshot& snapshot, const ListPlan& plan) {
   std::vector<Found> found;
   const std::size_t wanted = Wanted(plan);
   if (plan.cursor.backward()) {
-    snapshot.Scan(0, plan.scan, [&](const TokenRef& token) {
+    snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef& token) {
       if (token.row >= plan.cursor.after()) return false;
-      if (Matches(plan, token)) found.push_back(Found{token, {}, {}});
+      found.push_back(Found{token, {}, {}});
       // Only the last ones count.
       if (found.size() >= 2 * wanted) {
         found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(wanted));
@@ -72,8 +72,8 @@ Page FindInStorageOrder(const Snapshot& snapshot, const ListPlan& plan) {
     });
     std::reverse(found.begin(), found.end());
   } else {
-    snapshot.Scan(plan.cursor.after(), plan.scan, [&](const TokenRef& token) {
-      if (Matches(plan, token)) found.push_back(Found{token, {}, {}});
+    snapshot.Scan(plan.cursor.after(), plan.scan, plan.filter, [&](const TokenRef& token) {
+      found.push_back(Found{token, {}, {}});
       return found.size() < wanted;
     });
   }
@@ -133,8 +133,7 @@ Page FindBySorting(const Snapshot& snapshot, const ListPlan& plan) {
                      found.end(), nearer);
     found.resize(wanted);
   };
-  snapshot.Scan(0, plan.scan, [&](const TokenRef& token) {
-    if (!Matches(plan, token)) return true;
+  snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef& token) {
     std::string key = plan.order.SortKey(token.filter_row());
     if (backward ? key >= cursor : (!plan.is_first_page && key <= cursor)) return true;
     found.push_back(Found{token, std::move(key), {}});
@@ -149,8 +148,8 @@ Page FindBySorting(const Snapshot& snapshot, const ListPlan& plan) {
 std::int64_t CountMatches(const Snapshot& snapshot, const ListPlan& plan) {
   if (plan.filter.matches_all()) return snapshot.Count(plan.scan);
   std::int64_t count = 0;
-  snapshot.Scan(0, plan.scan, [&](const TokenRef& token) {
-    count += Matches(plan, token) ? 1 : 0;
+  snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef&) {
+    ++count;
     return true;
   });
   return count;

@@ -222,8 +222,7 @@ absl::StatusOr<v1::SummarizeTokensResponse> AnswerSummary(const Snapshot& snapsh
                                                           const SummaryPlan& plan) {
   Summary summary(snapshot, plan);
   bool fits = true;
-  snapshot.Scan(0, plan.scan, [&](const TokenRef& token) {
-    if (!plan.filter.matches_all() && !plan.filter.Matches(token.filter_row())) return true;
+  snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef& token) {
     fits = summary.Add(token);
     return fits;
   });

@@ -237,5 +237,52 @@ TEST_P(SnapshotModelTest, ShowsWhatAPlainMapShows) {
 
 INSTANTIATE_TEST_SUITE_P(Seeds, SnapshotModelTest, ::testing::Range(1u, 9u));
 
+TEST(SnapshotScanTest, AFilteredScanVisitsWhatTheFilterLetsPass) {
+  std::mt19937_64 random(4);
+  SnapshotMaker maker;
+  maker.Source("acme").Source("beta");
+  constexpr v1::Token::Presence kPresences[] = {v1::Token::LISTED, v1::Token::MISSING,
+                                                v1::Token::DELETED};
+  // Whole blocks, halves and single rows are without a token.
+  for (std::int64_t row = 1; row < 700; ++row) {
+    if (row / 64 == 3 || row / 32 == 9 || random() % 9 == 0) continue;
+    v1::Token token =
+        MakeToken(random() % 8 == 0 ? "beta" : "acme", absl::StrCat(row), kPresences[random() % 3]);
+    token.set_state(random() % 2 == 0 ? v1::Token::ACTIVE : v1::Token::EXPIRED);
+    maker.Put(row, token);
+  }
+  const auto snapshot = maker.Build();
+  for (const char* text : {"", "state = ACTIVE", "provider_token_id = \"1*\"", "permissions:x",
+                           "state = ACTIVE AND permissions:\"read:everything\""}) {
+    const Filter matching = Filter::Compile(text, {}).value();
+    for (const ScanFilter& filter : {ScanFilter{}, ScanFilter{snapshot->FindSource("beta"), false},
+                                     ScanFilter{snapshot->FindSource("acme"), true}}) {
+      for (const std::int64_t after : {0, 1, 62, 63, 64, 200, 698, 699, 5000}) {
+        SCOPED_TRACE(absl::StrCat(text, " after ", after));
+        std::vector<std::int64_t> want;
+        snapshot->Scan(after, filter, [&](const TokenRef& token) {
+          if (matching.Matches(token.filter_row())) want.push_back(token.row);
+          return true;
+        });
+        std::vector<std::int64_t> got;
+        snapshot->Scan(after, filter, matching, [&](const TokenRef& token) {
+          got.push_back(token.row);
+          return true;
+        });
+        EXPECT_EQ(got, want);
+        // And stops when told to.
+        if (!want.empty()) {
+          got.clear();
+          snapshot->Scan(after, filter, matching, [&](const TokenRef& token) {
+            got.push_back(token.row);
+            return false;
+          });
+          EXPECT_THAT(got, ElementsAre(want.front()));
+        }
+      }
+    }
+  }
+}
+
 }  // namespace
 }  // namespace tokeninventory::testing
