@@ -44,19 +44,6 @@ const Snapshot::Block* Snapshot::BlockOf(std::int64_t row) const {
   return nodes_[node]->blocks[block % kNodeBlocks].get();
 }
 
-TokenRef Snapshot::RefOf(const Block& block, int slot, std::int64_t row) const {
-  const Slot& s = block.slots[static_cast<std::size_t>(slot)];
-  TokenRef token;
-  token.row = row;
-  token.full = absl::string_view(block.bytes).substr(s.offset, s.size);
-  token.basic_size = s.basic_size;
-  token.source = s.source;
-  token.presence = static_cast<v1::Token::Presence>(s.presence);
-  token.columns = &block.columns;
-  token.slot = slot;
-  return token;
-}
-
 TokenRef Snapshot::At(std::int64_t row) const {
   const Block* block = BlockOf(row);
   if (block == nullptr) return TokenRef{};
@@ -206,7 +193,12 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(Snapshot& n
       }
       ++edit;
     }
-    if (slot.size != 0) made->source_bits |= std::uint64_t{1} << (slot.source % 64);
+    if (slot.size == 0) continue;
+    made->source_bits |= std::uint64_t{1} << (slot.source % 64);
+    made->there |= std::uint64_t{1} << i;
+    if (IsShown(static_cast<v1::Token::Presence>(slot.presence))) {
+      made->shown |= std::uint64_t{1} << i;
+    }
   }
   made->bytes.shrink_to_fit();
   return made;

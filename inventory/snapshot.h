@@ -58,10 +58,10 @@ struct ScanFilter {
   int source = kAllSources;  // index, or kAllSources
   bool show_deleted = false;
 
-  bool Lets(const TokenRef& token) const { return Lets(token.source, token.presence); }
-  bool Lets(std::uint16_t of_source, v1::Token::Presence presence) const {
-    if (source != kAllSources && of_source != source) return false;
-    return show_deleted || presence == v1::Token::LISTED || presence == v1::Token::MISSING;
+  bool Lets(const TokenRef& token) const {
+    if (source != kAllSources && token.source != source) return false;
+    return show_deleted || token.presence == v1::Token::LISTED ||
+           token.presence == v1::Token::MISSING;
   }
 };
 
@@ -125,6 +125,9 @@ class Snapshot {
   struct Block {
     // Bit `source % 64` is set for each source that has a token here.
     std::uint64_t source_bits = 0;
+    // Bit i is set when slot i has a token; when it is neither DELETED nor DETACHED.
+    std::uint64_t there = 0;
+    std::uint64_t shown = 0;
     std::array<Slot, kBlockRows> slots;
     TokenColumns columns;
     std::string bytes;
@@ -134,7 +137,7 @@ class Snapshot {
   };
 
   const Block* BlockOf(std::int64_t row) const;
-  TokenRef RefOf(const Block& block, int slot, std::int64_t row) const;
+  static TokenRef RefOf(const Block& block, int slot, std::int64_t row);
 
   std::int64_t revision_ = 0;
   std::int64_t end_row_ = 1;
@@ -183,11 +186,23 @@ class SnapshotBuilder {
   std::map<std::int64_t, Edits> edits_;  // by block
 };
 
+inline TokenRef Snapshot::RefOf(const Block& block, int slot, std::int64_t row) {
+  const Slot& s = block.slots[static_cast<std::size_t>(slot)];
+  TokenRef token;
+  token.row = row;
+  token.full = absl::string_view(block.bytes.data() + s.offset, s.size);
+  token.basic_size = s.basic_size;
+  token.source = s.source;
+  token.presence = static_cast<v1::Token::Presence>(s.presence);
+  token.columns = &block.columns;
+  token.slot = slot;
+  return token;
+}
+
 template <typename Visit>
 void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, const Filter& matching,
                     Visit visit) const {
   if (after >= end_row_) return;  // the largest row has no next one
-  const auto bit = [](int slot) { return std::uint64_t{1} << slot; };
   for (std::int64_t row = after + 1; row < end_row_;) {
     const Block* block = BlockOf(row);
     const std::int64_t begin = row / kBlockRows * kBlockRows;
@@ -197,11 +212,14 @@ void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, const Filter& 
                              (block->source_bits >> (filter.source % 64) & 1) == 0)) {
       continue;
     }
-    std::uint64_t slots = 0;
-    for (int i = first; i < kBlockRows; ++i) {
-      const Slot& slot = block->slots[static_cast<std::size_t>(i)];
-      const auto presence = static_cast<v1::Token::Presence>(slot.presence);
-      if (slot.size != 0 && filter.Lets(slot.source, presence)) slots |= bit(i);
+    std::uint64_t slots = (filter.show_deleted ? block->there : block->shown) >> first << first;
+    if (filter.source != ScanFilter::kAllSources) {
+      for (std::uint64_t left = slots; left != 0; left &= left - 1) {
+        const int slot = absl::countr_zero(left);
+        if (block->slots[static_cast<std::size_t>(slot)].source != filter.source) {
+          slots &= ~(std::uint64_t{1} << slot);
+        }
+      }
     }
     slots = matching.MatchRows(block->columns, slots, [&](int slot) {
       return RefOf(*block, slot, begin + slot).filter_row();

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstring>
 
 #include "absl/numeric/bits.h"
 #include "absl/strings/strip.h"
@@ -158,7 +160,7 @@ bool MatchesSearch(const Term& term, absl::string_view message, const char* from
   return false;
 }
 
-enum class Verdict : std::uint8_t { kNo, kYes, kAskBytes };
+enum class Verdict : std::uint8_t { kNo = 0, kYes = 1, kAskBytes = 2 };  // bits of RowBits
 
 Verdict Of(bool matches) { return matches ? Verdict::kYes : Verdict::kNo; }
 
@@ -170,11 +172,12 @@ auto WithColumn(const Term& term, const TokenColumns& columns, Use use) {
       break;
     case ColumnRef::Kind::kTime:
       return use([&, any = term.test == Term::Test::kAny](int row) {
+        // No branch: what a block's times say is hard to foresee.
         const std::int64_t time = columns.time(term.column.time(), row);
-        if (time == TokenColumns::kNoTime) return Verdict::kNo;
-        if (any) return Verdict::kYes;
-        if (time == TokenColumns::kTimeInBytes) return Verdict::kAskBytes;
-        return Of(Satisfies(CompareValues(time, term.column_time), term.mask));
+        const int order = (time > term.column_time ? 1 : 0) - (time < term.column_time ? 1 : 0);
+        Verdict verdict = Of(any || Satisfies(order, term.mask));
+        verdict = time == TokenColumns::kTimeInBytes && !any ? Verdict::kAskBytes : verdict;
+        return time == TokenColumns::kNoTime ? Verdict::kNo : verdict;
       });
     case ColumnRef::Kind::kRevision:
       return use([&](int row) {
@@ -225,16 +228,28 @@ void ForEachBit(std::uint64_t bits, Each each) {
   for (; bits != 0; bits &= bits - 1) each(absl::countr_zero(bits));
 }
 
+// Bit `bit` of each byte, gathered.
+std::uint64_t LowBits(const std::array<std::uint8_t, TokenColumns::kRows>& bytes, int bit) {
+  static_assert(std::endian::native == std::endian::little);
+  std::uint64_t bits = 0;
+  for (int i = 0; i < TokenColumns::kRows; i += 8) {
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, bytes.data() + i, sizeof(eight));
+    // The factor moves byte n's bit to place 56 + n; what else it makes stays below.
+    bits |= ((eight >> bit & 0x0101010101010101) * 0x0102040810204080 >> 56) << i;
+  }
+  return bits;
+}
+
 // Every row of the block, asked for or not.
 RowBits TryColumnOfAll(const Term& term, const TokenColumns& columns) {
+  // Two loops without a branch, where one with shifts would mispredict.
   const auto collect = [](auto verdict_of) {
-    RowBits bits;
+    std::array<std::uint8_t, TokenColumns::kRows> verdicts;
     for (int row = 0; row < TokenColumns::kRows; ++row) {
-      const Verdict verdict = verdict_of(row);
-      bits.yes |= static_cast<std::uint64_t>(verdict == Verdict::kYes ? 1 : 0) << row;
-      bits.ask |= static_cast<std::uint64_t>(verdict == Verdict::kAskBytes ? 1 : 0) << row;
+      verdicts[static_cast<std::size_t>(row)] = static_cast<std::uint8_t>(verdict_of(row));
     }
-    return bits;
+    return RowBits{LowBits(verdicts, 0), LowBits(verdicts, 1)};
   };
   if (term.column.kind != ColumnRef::Kind::kText) return WithColumn(term, columns, collect);
   // Each distinct string is tried once.
