@@ -13,10 +13,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "inventory/token_name.h"
+#include "storage/sqlite_token_store.h"
 #include "tests/e2e/service_process.h"
 #include "tests/e2e/test_service.h"
 #include "tests/e2e/watcher.h"
 #include "tests/vendor_sim/credentials.h"
+#include "tests/watch_trace/trace_checker.h"
 
 namespace tokeninventory {
 namespace {
@@ -90,6 +92,22 @@ class ChurnThread {
   std::thread thread_;
 };
 
+// Every stream of `watcher`, against what the store at `path`, which nobody has
+// open, holds of the changes since it was made.
+void ExpectNoViolation(const Watcher& watcher, const std::string& path) {
+  const auto store = SqliteTokenStore::Open(path);
+  ASSERT_TRUE(store.ok()) << store.status();
+  watch_trace::WriteLog log;
+  const absl::Status read = log.ReadFrom(**store);
+  ASSERT_TRUE(read.ok()) << read;
+  const auto trace = watch_trace::MakeTrace(log, watcher.records());
+  ASSERT_TRUE(trace.ok()) << trace.status();
+  const auto violation = watch_trace::FindViolation(*trace);
+  EXPECT_FALSE(violation.has_value()) << *violation;
+  EXPECT_GT(CountEvents(*trace), 300);
+  EXPECT_EQ(trace->watches.size(), 7u);
+}
+
 TEST(ProcessTest, AKilledServiceLosesNothingAndItsWatchersResume) {
   VendorSim sim(QuickSim(300));
   ASSERT_TRUE(sim.Start().ok());
@@ -124,6 +142,7 @@ TEST(ProcessTest, AKilledServiceLosesNothingAndItsWatchersResume) {
   for (const auto& [name, token] : watcher.copy()) copy.insert(name);
   EXPECT_EQ(copy, TrueNames(sim.ReadTruth()));
   EXPECT_EQ(service.End(SIGTERM), 0) << service.Log();
+  ExpectNoViolation(watcher, folder.File("data/inventory.db"));
 }
 
 TEST(ProcessTest, AStopOnSigtermIsClean) {

@@ -10,7 +10,10 @@
 #include <memory>
 #include <set>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "tests/watch_trace/token_trace.h"
 #include "tokeninventory/v1/token_inventory.grpc.pb.h"
 
 namespace tokeninventory::testing {
@@ -38,6 +41,7 @@ class Watcher {
       request.set_resume_token(resume_token_);
     }
     stream_ = stub.WatchTokens(context_.get(), request);
+    records_.push_back({std::move(request), {}});
   }
 
   // Reads messages until `done()`; false when the stream ended first.
@@ -46,6 +50,7 @@ class Watcher {
       v1::WatchTokensResponse response;
       if (!stream_->Read(&response)) return false;
       Apply(response);
+      records_.back().responses.push_back(std::move(response));
     }
     return true;
   }
@@ -63,6 +68,8 @@ class Watcher {
   bool synced() const { return synced_; }
   bool last_had_progress() const { return last_had_progress_; }
   std::int64_t told_revision() const { return told_revision_; }
+  // All that was asked and received: a stream for each Connect.
+  const std::vector<watch_trace::WatchRecord>& records() const { return records_; }
 
  private:
   void Apply(const v1::WatchTokensResponse& response) {
@@ -120,6 +127,7 @@ class Watcher {
 
   std::unique_ptr<grpc::ClientContext> context_;
   std::unique_ptr<grpc::ClientReader<v1::WatchTokensResponse>> stream_;
+  std::vector<watch_trace::WatchRecord> records_;
   std::map<std::string, v1::Token> copy_;
   std::set<std::string> seen_;
   std::string resume_token_;

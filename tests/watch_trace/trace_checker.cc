@@ -1,6 +1,7 @@
 #include "tests/watch_trace/trace_checker.h"
 
 #include <algorithm>
+#include <limits>
 #include <map>
 #include <set>
 #include <utility>
@@ -17,51 +18,67 @@ std::string Describe(const Event& event) {
                       event.revision);
 }
 
-// The log, with an index.
-class History {
+using Place = std::pair<std::int64_t, std::string>;  // revision, key
+
+// What the log owes one watch.
+class Owed {
  public:
-  explicit History(const std::vector<Change>& log) : log_(log) {
-    for (std::size_t i = 0; i < log.size(); ++i) {
-      by_key_.emplace(std::pair(log[i].revision, log[i].key), i);
+  Owed(const std::vector<Change>& log, const Selection& selection)
+      : log_(log), selection_(selection) {
+    for (const Change& change : log) {
+      const auto index = by_place_.emplace(Place(change.revision, change.key), kNothing).first;
+      auto event = selection.See(change);
+      if (!event) continue;
+      index->second = events_.size();
+      events_.push_back(*std::move(event));
     }
   }
 
-  const Change* Find(std::int64_t revision, const std::string& key) const {
-    const auto found = by_key_.find(std::pair(revision, key));
-    return found == by_key_.end() ? nullptr : &log_[found->second];
+  // Whether the log has a change there that is nothing to the watcher.
+  bool IsHidden(std::int64_t revision, const std::string& key) const {
+    const auto found = by_place_.find(Place(revision, key));
+    return found != by_place_.end() && found->second == kNothing;
   }
 
-  // What revisions `first` … `last` owe a watcher.
-  std::vector<Event> EventsFor(const Selection& selection, std::int64_t first,
-                               std::int64_t last) const {
-    std::vector<Event> events;
-    for (const Change& change : log_) {
-      if (change.revision < first || change.revision > last) continue;
-      if (auto event = selection.See(change)) events.push_back(*std::move(event));
+  // What is owed for the change there; null when there is none, or it is hidden.
+  const Event* Find(std::int64_t revision, const std::string& key) const {
+    const auto found = by_place_.find(Place(revision, key));
+    if (found == by_place_.end() || found->second == kNothing) return nullptr;
+    return &events_[found->second];
+  }
+
+  // For revisions `first` … `last`, in order.
+  std::vector<const Event*> Between(std::int64_t first, std::int64_t last) const {
+    std::vector<const Event*> events;
+    for (const Event& event : events_) {
+      if (event.revision >= first && event.revision <= last) events.push_back(&event);
     }
     return events;
   }
 
-  // What a watcher is owed of the state at a revision, by key.
-  std::map<std::string, Event> StateFor(const Selection& selection, std::int64_t revision) const {
-    std::map<std::string, Value> state;
+  // Of the state at a revision, by key.
+  std::map<std::string, Event> StateAt(std::int64_t revision) const {
+    std::map<std::string, const Value*> state;
     for (const Change& change : log_) {
       if (change.revision > revision) break;
       state.erase(change.key);
-      if (change.after) state[change.key] = *change.after;
+      if (change.after) state[change.key] = &*change.after;
     }
     std::map<std::string, Event> events;
     for (const auto& [key, value] : state) {
-      if (auto event = selection.See({value.revision, key, std::nullopt, value})) {
-        events[key] = *std::move(event);
-      }
+      auto event = selection_.See({value->revision, key, std::nullopt, *value});
+      if (event) events[key] = *std::move(event);
     }
     return events;
   }
 
  private:
+  static constexpr std::size_t kNothing = std::numeric_limits<std::size_t>::max();
+
   const std::vector<Change>& log_;
-  std::map<std::pair<std::int64_t, std::string>, std::size_t> by_key_;
+  const Selection& selection_;
+  std::vector<Event> events_;
+  std::map<Place, std::size_t> by_place_;  // of the log, to indexes in events_
 };
 
 bool SameContent(const Event& a, const Event& b) {
@@ -88,7 +105,7 @@ std::int64_t LastOwed(const Watch& watch) {
   return last;
 }
 
-Broken BreaksFilter(const Watch& watch, const History& history) {
+Broken BreaksFilter(const Watch& watch, const Owed& owed) {
   if (watch.initial) {
     for (const Event& event : watch.initial->events) {
       if (!watch.selection->Admits(event)) return absl::StrCat("initially, ", Describe(event));
@@ -96,9 +113,7 @@ Broken BreaksFilter(const Watch& watch, const History& history) {
   }
   for (const Response& response : watch.responses) {
     for (const Event& event : response.events) {
-      const Change* change = history.Find(event.revision, event.key);
-      if (!watch.selection->Admits(event) ||
-          (change != nullptr && !watch.selection->See(*change))) {
+      if (!watch.selection->Admits(event) || owed.IsHidden(event.revision, event.key)) {
         return Describe(event);
       }
     }
@@ -175,29 +190,23 @@ Broken BreaksBookmarkable(const Watch& watch) {
   return std::nullopt;
 }
 
-Broken BreaksResumable(const Watch& watch, const History& history) {
+Broken BreaksResumable(const Watch& watch, const Owed& owed) {
   if (!watch.initial && watch.from_revision == 0) return std::nullopt;
   for (const Response& response : watch.responses) {
     if (response.events.empty()) continue;
     const Event& first = response.events.front();
     // What follows the first event is nothing to this property.
-    const auto owed = history.EventsFor(*watch.selection, FirstOwed(watch), first.revision);
-    if (!owed.empty() && owed.front().revision != first.revision) {
+    const auto events = owed.Between(FirstOwed(watch), first.revision);
+    if (!events.empty() && events.front()->revision != first.revision) {
       return absl::StrCat("it begins with ", Describe(first), " instead of ",
-                          Describe(owed.front()));
+                          Describe(*events.front()));
     }
     return std::nullopt;
   }
   return std::nullopt;
 }
 
-// What the log says of an event; nothing when the log does not know it.
-std::optional<Event> Written(const Event& event, const Watch& watch, const History& history) {
-  const Change* change = history.Find(event.revision, event.key);
-  return change == nullptr ? std::nullopt : watch.selection->See(*change);
-}
-
-Broken BreaksIsCreate(const Watch& watch, const History& history) {
+Broken BreaksIsCreate(const Watch& watch, const Owed& owed) {
   if (watch.initial) {
     for (const Event& event : watch.initial->events) {
       if (!event.create) return absl::StrCat("initially, ", Describe(event));
@@ -205,68 +214,69 @@ Broken BreaksIsCreate(const Watch& watch, const History& history) {
   }
   for (const Response& response : watch.responses) {
     for (const Event& event : response.events) {
-      const auto written = Written(event, watch, history);
-      if (written && written->create != event.create) return Describe(event);
+      const Event* written = owed.Find(event.revision, event.key);
+      if (written != nullptr && written->create != event.create) return Describe(event);
     }
   }
   return std::nullopt;
 }
 
-Broken BreaksReliableInitially(const Watch& watch, const History& history) {
+Broken BreaksReliableInitially(const Watch& watch, const Owed& owed) {
   if (!watch.initial) return std::nullopt;
-  auto owed = history.StateFor(*watch.selection, watch.initial->revision);
+  auto state = owed.StateAt(watch.initial->revision);
   for (const Event& event : watch.initial->events) {
-    const auto found = owed.find(event.key);
-    if (found == owed.end() || !SameContent(found->second, event)) {
+    const auto found = state.find(event.key);
+    if (found == state.end() || !SameContent(found->second, event)) {
       return absl::StrCat("initially, ", Describe(event), " is not what was written");
     }
-    owed.erase(found);
+    state.erase(found);
   }
-  if (!watch.initial->complete || owed.empty()) return std::nullopt;
-  return absl::StrCat("initially, without ", Describe(owed.begin()->second));
+  if (!watch.initial->complete || state.empty()) return std::nullopt;
+  return absl::StrCat("initially, without ", Describe(state.begin()->second));
 }
 
-Broken BreaksReliable(const Watch& watch, const History& history) {
-  if (auto broken = BreaksReliableInitially(watch, history)) return broken;
+Broken BreaksReliable(const Watch& watch, const Owed& owed) {
+  if (auto broken = BreaksReliableInitially(watch, owed)) return broken;
   const std::int64_t first = FirstOwed(watch);
   if (first == 0) return std::nullopt;
   const std::int64_t last = LastOwed(watch);
-  const std::vector<Event> owed = history.EventsFor(*watch.selection, first, last);
+  const std::vector<const Event*> events = owed.Between(first, last);
   std::size_t next = 0;
   bool cut = false;
   for (const Response& response : watch.responses) {
     for (const Event& event : response.events) {
-      if (next == owed.size()) return absl::StrCat(Describe(event), " was never written");
-      if (!SameContent(owed[next], event)) {
-        return absl::StrCat(Describe(event), " instead of ", Describe(owed[next]));
+      if (next == events.size()) return absl::StrCat(Describe(event), " was never written");
+      if (!SameContent(*events[next], event)) {
+        return absl::StrCat(Describe(event), " instead of ", Describe(*events[next]));
       }
       ++next;
     }
     cut = response.cut;
   }
-  if (next == owed.size() || (cut && owed[next].revision == last)) return std::nullopt;
-  return absl::StrCat("without ", Describe(owed[next]), ", told up to ", last);
+  if (next == events.size() || (cut && events[next]->revision == last)) return std::nullopt;
+  return absl::StrCat("without ", Describe(*events[next]), ", told up to ", last);
 }
 
-Broken BreaksPrevious(const Watch& watch, const History& history) {
+Broken BreaksPrevious(const Watch& watch, const Owed& owed) {
   for (const Response& response : watch.responses) {
     for (const Event& event : response.events) {
       if (!event.previous) continue;
-      const auto written = Written(event, watch, history);
-      if (!written || written->previous != event.previous) {
-        return absl::StrCat(Describe(event), " tells of \"", *event.previous, "\" instead of \"",
-                            written && written->previous ? *written->previous : "(nothing)", "\"");
+      const Event* written = owed.Find(event.revision, event.key);
+      if (written == nullptr || written->previous != event.previous) {
+        return absl::StrCat(
+            Describe(event), " tells of \"", *event.previous, "\" instead of \"",
+            written != nullptr && written->previous ? *written->previous : "(nothing)", "\"");
       }
     }
   }
   return std::nullopt;
 }
 
-Broken Breaks(Property property, const Watch& watch, const History& history,
+Broken Breaks(Property property, const Watch& watch, const Owed& owed,
               const CheckOptions& options) {
   switch (property) {
     case Property::kFilter:
-      return BreaksFilter(watch, history);
+      return BreaksFilter(watch, owed);
     case Property::kOrdered:
       return BreaksOrdered(watch);
     case Property::kUnique:
@@ -276,13 +286,13 @@ Broken Breaks(Property property, const Watch& watch, const History& history,
     case Property::kBookmarkable:
       return BreaksBookmarkable(watch);
     case Property::kResumable:
-      return BreaksResumable(watch, history);
+      return BreaksResumable(watch, owed);
     case Property::kIsCreate:
-      return BreaksIsCreate(watch, history);
+      return BreaksIsCreate(watch, owed);
     case Property::kReliable:
-      return BreaksReliable(watch, history);
+      return BreaksReliable(watch, owed);
     case Property::kPrevious:
-      return BreaksPrevious(watch, history);
+      return BreaksPrevious(watch, owed);
   }
   return "no such property";
 }
@@ -325,15 +335,17 @@ std::ostream& operator<<(std::ostream& out, const Violation& violation) {
 }
 
 std::optional<Violation> FindViolation(const Trace& trace, const CheckOptions& options) {
-  const History history(trace.log);
-  for (const Property property : kProperties) {
-    for (std::size_t i = 0; i < trace.watches.size(); ++i) {
-      if (auto broken = Breaks(property, trace.watches[i], history, options)) {
-        return Violation{property, i, *std::move(broken)};
+  std::optional<Violation> first;
+  for (std::size_t i = 0; i < trace.watches.size(); ++i) {
+    const Owed owed(trace.log, *trace.watches[i].selection);
+    for (const Property property : kProperties) {
+      if (first && first->property <= property) break;
+      if (auto broken = Breaks(property, trace.watches[i], owed, options)) {
+        first = Violation{property, i, *std::move(broken)};
       }
     }
   }
-  return std::nullopt;
+  return first;
 }
 
 }  // namespace tokeninventory::watch_trace
