@@ -150,18 +150,18 @@ class AnchorWatchCaseTest : public WatchScript, public ::testing::WithParamInter
   void ParentChild(const Json&) {
     LedgerSetup both;
     both.sources.push_back(MakeSourceInfo("beta"));
-    watch_.Reopen(both);
+    Reopen(both);
     Put("a", "", "beta");
     OpenWatch watch = Watch(FromInitialState());
     ASSERT_TRUE(watch.stream->AwaitSynced());
     BreakOff(watch);
     // The parent leaves.
-    watch_.Reopen({});
+    Reopen({});
     OpenWatch without = Reconnect({watch.options, nullptr, watch.resume_token});
     Put("b", "", "acme");
     EXPECT_THAT(EventsIn(Told(without)), ElementsAre("2 REMOVED a", "3 ADDED b"));
     // It is there again, and then its child.
-    watch_.Reopen(both);
+    Reopen(both);
     OpenWatch with = Reconnect({watch.options, nullptr, without.resume_token});
     house_.Pass({Lists({Observed("a")})}, "beta");
     const auto events = EventsIn(Told(with));
@@ -269,7 +269,6 @@ class AnchorWatchCaseTest : public WatchScript, public ::testing::WithParamInter
 
   // A Progress is due while a part of a revision is still to come.
   void CheckpointNotEarly(const Json&) {
-    StartHubWithoutStalls();
     OpenWatch watch = Watch(FromNow(), Pace::kByHand);
     Observe(LargeTokens(40));
     for (std::size_t taken = 1; taken <= 4; ++taken) {
@@ -296,7 +295,7 @@ class AnchorWatchCaseTest : public WatchScript, public ::testing::WithParamInter
   void SpuriousWake(const Json&) {
     LedgerSetup setup;
     setup.sources.push_back(MakeSourceInfo("beta"));
-    watch_.Reopen(setup);
+    Reopen(setup);
     OpenWatch other = Watch(FromNow(v1::FULL, "beta"));
     OpenWatch filtered = Watch(WithFilter(FromNow(), "role = \"x\""));
     for (int i = 0; i < 5; ++i) Put("k", "y", "acme");

@@ -193,7 +193,7 @@ class EtcdWatchCaseTest : public WatchScript, public ::testing::WithParamInterfa
     }
     Put("foo");
     BreakOff(watch);  // told or not
-    watch_.Reopen({});
+    Reopen({});
     watch = Reconnect(std::move(watch));
     Delete("foo");
     AwaitTold(watch);
@@ -413,7 +413,6 @@ class EtcdWatchCaseTest : public WatchScript, public ::testing::WithParamInterfa
   }
 
   void StarvedStreams(const Json&) {
-    StartHubWithoutStalls();
     std::vector<OpenWatch> watches;
     for (int i = 0; i < 50; ++i) {
       watches.push_back(Watch(i % 2 == 0 ? FromInitialState() : FromNow(), Pace::kByHand));
@@ -438,7 +437,7 @@ class EtcdWatchCaseTest : public WatchScript, public ::testing::WithParamInterfa
       Compact();
       LedgerSetup setup;
       setup.retention.max_changes = i == 0 ? 1 : 0;
-      watch_.Reopen(setup);
+      Reopen(setup);
       EXPECT_GE(house_.revision(), told);
     }
     Put("k", "again");

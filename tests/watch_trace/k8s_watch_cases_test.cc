@@ -118,7 +118,7 @@ class K8sWatchCaseTest : public WatchScript, public ::testing::WithParamInterfac
     }
     setup.sources.clear();
     for (const std::string& source : sources) setup.sources.push_back(MakeSourceInfo(source));
-    watch_.Reopen(setup);
+    Reopen(setup);
 
     std::vector<std::string> terms;
     const std::string filter = watch_case["filter"];
@@ -328,7 +328,7 @@ class K8sWatchCaseTest : public WatchScript, public ::testing::WithParamInterfac
   void TwoSources() {
     LedgerSetup setup;
     setup.sources.push_back(MakeSourceInfo("beta"));
-    watch_.Reopen(setup);
+    Reopen(setup);
   }
 
   void InitialEndIsGlobal(const Json&) {
@@ -365,7 +365,6 @@ class K8sWatchCaseTest : public WatchScript, public ::testing::WithParamInterfac
   }
 
   void NotBackInTime(const Json&) {
-    StartHubWithoutStalls();
     OpenWatch slow = Watch(AfterRevision(0), Pace::kByHand);
     for (int i = 0; i < 100; ++i) {
       Put(absl::StrCat("k", i));
@@ -384,7 +383,7 @@ class K8sWatchCaseTest : public WatchScript, public ::testing::WithParamInterfac
     for (int i = 0; i < 100; ++i) watches.push_back(Watch(AfterRevision(1)));
     for (int i = 2; i <= 7; ++i) Put("k", absl::StrCat(i));
     for (OpenWatch& watch : watches) BreakOff(watch);
-    watch_.Reopen({});
+    Reopen({});
     for (int i = 8; i <= 17; ++i) Put("k", absl::StrCat(i));
     for (OpenWatch& watch : watches) {
       watch = Reconnect(std::move(watch));

@@ -84,7 +84,6 @@ TEST_P(RecordedTraceTest, UnderChurn) {
 }
 
 TEST_P(RecordedTraceTest, SlowClientsThatBreakOffAnywhere) {
-  StartHubWithoutStalls();
   std::mt19937_64 random(3);
   std::vector<OpenWatch> watches;
   for (const WatchScope& scope : Scopes()) {
@@ -125,12 +124,12 @@ TEST_P(RecordedTraceTest, OverRestarts) {
     LedgerSetup setup = WithFeed();
     // A source leaves the configuration, and comes back.
     if (restart == 1) setup.sources.pop_back();
-    watch_.Reopen(setup);
+    Reopen(setup);
     acme_.Step();
     for (OpenWatch& watch : watches) watch = Reconnect(std::move(watch));
     if (restart != 1) continue;
     for (OpenWatch& watch : watches) BreakOff(watch);
-    watch_.Reopen(WithFeed());
+    Reopen(WithFeed());
     for (OpenWatch& watch : watches) watch = Reconnect(std::move(watch));
   }
   Churn(3);
@@ -145,8 +144,7 @@ TEST_P(RecordedTraceTest, OverRestarts) {
 TEST_P(RecordedTraceTest, OverCompactionsWatchersSeeAllOrAnError) {
   LedgerSetup setup = WithFeed();
   setup.retention.max_changes = 60;
-  watch_.Reopen(setup);
-  StartHubWithoutStalls();
+  Reopen(setup);
   std::mt19937_64 random(4);
   std::vector<OpenWatch> watches;
   for (const WatchScope& scope : Scopes()) {
@@ -180,7 +178,6 @@ TEST_P(RecordedTraceTest, OverCompactionsWatchersSeeAllOrAnError) {
 
 // Messages hold a part of a revision only, and streams break between them.
 TEST_P(RecordedTraceTest, RevisionsLargerThanAMessage) {
-  StartHubWithoutStalls();
   const auto large = [](char fill) {
     std::vector<ObservedToken> tokens = ObservedRange("large", 1, 40);
     for (ObservedToken& token : tokens) token.token.set_provider_uri(std::string(60 << 10, fill));

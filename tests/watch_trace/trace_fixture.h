@@ -27,10 +27,13 @@ struct OpenWatch {
 // Used by the test's thread.
 class TraceFixture : public ::testing::Test {
  protected:
-  explicit TraceFixture(LedgerSetup setup = {}) : watch_(std::move(setup)) {}
+  explicit TraceFixture(LedgerSetup setup = {}) : watch_(std::move(setup)) { StartHub(); }
 
-  // A hub that lets clients take as long as they like.
-  void StartHubWithoutStalls() { watch_.StartHub(1000, /*stall_timeout=*/absl::Hours(100'000)); }
+  // Restarts the service, over the same store.
+  void Reopen(const LedgerSetup& setup) {
+    watch_.Reopen(setup);
+    StartHub();
+  }
 
   OpenWatch Watch(const WatchSession::Options& options,
                   FakeStream::Pace pace = FakeStream::Pace::kAtOnce) {
@@ -101,6 +104,10 @@ class TraceFixture : public ::testing::Test {
     const absl::Status read = log_.ReadFrom(house_.store());
     EXPECT_TRUE(read.ok()) << read;
   }
+
+  // Lets clients take as long as they like: tests move the clock by hours while
+  // some thread may just have a message under way.
+  void StartHub() { watch_.StartHub(1000, /*stall_timeout=*/absl::Hours(100'000)); }
 
   watch_trace::Trace MakeTrace() {
     ReadLog();

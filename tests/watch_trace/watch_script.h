@@ -28,13 +28,12 @@ class WatchScript : public TraceFixture {
 
   using TraceFixture::TraceFixture;
 
-  // A new hub without stalls and a log that keeps so many changes, over the same store.
+  // Restarts the service with a log that keeps so many changes.
   void KeepChanges(std::int64_t max_changes, std::int64_t feed_bytes = std::int64_t{64} << 20) {
     LedgerSetup setup;
     setup.retention.max_changes = max_changes;
     setup.feed_bytes = feed_bytes;
-    watch_.Reopen(setup);
-    StartHubWithoutStalls();
+    Reopen(setup);
   }
   // The store forgets what it need not keep; the trace does not.
   void Compact() {
