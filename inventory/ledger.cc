@@ -93,6 +93,7 @@ class Ledger::Loader final : public LoadVisitor {
     return absl::OkStatus();
   }
 
+  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
   absl::Status OnToken(StoredToken stored) override {
     const TokenFacts facts = ReadTokenFacts(stored.token);
     const absl::string_view source_id =

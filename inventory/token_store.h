@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <string>
 #include <vector>
 
@@ -49,18 +50,34 @@ struct StoredSource {
   std::string status;
 };
 
-// One change in the log. `before` is empty for a token's first change, `after`
-// when the token was purged.
+// A notice as it is stored: serialised v1::Expiration. `row` is the token's that
+// it is about, or one of its own that no token has: the two share one numbering.
+struct StoredNotice {
+  std::int64_t row = 0;  // > 0
+  std::string notice;
+};
+
+// What a change in the log is about.
+enum class LogSubject {
+  kToken = 0,
+  kNotice = 1,
+};
+
+// One change in the log. `before` is empty for a token's or a notice's first
+// change, `after` when the token was purged.
 struct LogChange {
   std::int64_t row = 0;
+  // Of a token's change; CAUSE_UNSPECIFIED for a notice's.
   v1::TokenChange::Cause cause = v1::TokenChange::CAUSE_UNSPECIFIED;
-  std::string before;  // serialised v1::Token
-  std::string after;   // serialised v1::Token
+  std::string before;  // serialised v1::Token or v1::Expiration
+  std::string after;   // serialised v1::Token or v1::Expiration
+  LogSubject subject = LogSubject::kToken;
 };
 
 // What one transaction writes. Removals come before writes: a row that is both
 // purged and put holds what was put. Marks of a row that is not there, and rows
-// or ids that are not positive, are INVALID_ARGUMENT.
+// or ids that are not positive, are INVALID_ARGUMENT. A notice does not need a
+// token of its row.
 struct CommitBatch {
   absl::Time commit_time;
   // In the order in which watchers see them. Not empty: the commit makes a revision.
@@ -73,11 +90,13 @@ struct CommitBatch {
   std::vector<std::int64_t> delete_scopes;
   std::vector<StoredSource> put_sources;
   std::vector<std::string> delete_sources;
+  std::vector<StoredNotice> put_notices;
+  std::vector<std::int64_t> delete_notices;  // rows; one that has none is ignored
 
   bool empty() const {
     return changes.empty() && put_tokens.empty() && put_marks.empty() && purge_rows.empty() &&
            put_scopes.empty() && delete_scopes.empty() && put_sources.empty() &&
-           delete_sources.empty();
+           delete_sources.empty() && put_notices.empty() && delete_notices.empty();
   }
 };
 
@@ -100,6 +119,8 @@ class LoadVisitor {
   virtual absl::Status OnScope(StoredScope scope) = 0;
   // By rising row.
   virtual absl::Status OnToken(StoredToken token) = 0;
+  // By rising row.
+  virtual absl::Status OnNotice(StoredNotice notice) = 0;
 };
 
 // A place in the log: the next change is number `index` of `revision`, and all
@@ -131,6 +152,9 @@ struct LogLimits {
   absl::Time oldest_commit_time;
   std::int64_t max_changes = 0;
   std::int64_t max_bytes = 0;
+  // A live cursor has told everything up to here and needs what is after it: age
+  // removes none of that. The other two limits do.
+  std::int64_t oldest_cursor = std::numeric_limits<std::int64_t>::max();
 };
 
 // Errors of every method: UNAVAILABLE (locked, disk full, I/O error: may pass),
@@ -145,7 +169,7 @@ class TokenStore {
 
   virtual absl::StatusOr<StoreHead> Head() = 0;
 
-  // Sources, then scopes, then tokens.
+  // Sources, then scopes, then tokens, then notices.
   virtual absl::Status Load(LoadVisitor& visitor) = 0;
 
   // Writes all of `batch` or nothing, durably, if the store's revision still is
@@ -159,7 +183,8 @@ class TokenStore {
   // `from.revision` <= oldest_revision: the log no longer holds it.
   virtual absl::StatusOr<LogPage> ReadLog(LogPosition from, std::int64_t max_bytes) = 0;
 
-  // The changes of one row before `before_revision`, newest first, at most `limit`.
+  // The changes of the token of one row before `before_revision`, newest first, at
+  // most `limit`. Notices' changes are left out.
   virtual absl::StatusOr<std::vector<LogEntry>> ReadHistory(std::int64_t row,
                                                             std::int64_t before_revision,
                                                             int limit) = 0;

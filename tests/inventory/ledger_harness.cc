@@ -203,6 +203,7 @@ class TokenCollector final : public LoadVisitor {
  public:
   absl::Status OnSource(StoredSource) override { return absl::OkStatus(); }
   absl::Status OnScope(StoredScope) override { return absl::OkStatus(); }
+  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
   absl::Status OnToken(StoredToken token) override {
     tokens[token.row] = std::move(token.token);
     return absl::OkStatus();

@@ -27,6 +27,7 @@ class Collector final : public LoadVisitor {
     loaded.scopes.push_back(std::move(scope));
     return absl::OkStatus();
   }
+  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
   absl::Status OnToken(StoredToken token) override {
     EXPECT_LT(loaded.tokens.empty() ? 0 : loaded.tokens.back().row, token.row);
     loaded.tokens.push_back(std::move(token));
