@@ -13,13 +13,18 @@
 namespace tokeninventory {
 namespace {
 
-// Row, cause, before and after, from `first_column` on.
+// The schema and kHistoryQuery know them as numbers, and stores have them.
+static_assert(static_cast<int>(LogSubject::kToken) == 0);
+static_assert(static_cast<int>(LogSubject::kNotice) == 1);
+
+// Row, cause, before, after and subject, from `first_column` on.
 LogChange ChangeAt(const StatementUse& use, int first_column) {
   LogChange change;
   change.row = use.IntegerAt(first_column);
   change.cause = static_cast<v1::TokenChange::Cause>(use.IntegerAt(first_column + 1));
   change.before = use.BytesAt(first_column + 2);
   change.after = use.BytesAt(first_column + 3);
+  change.subject = static_cast<LogSubject>(use.IntegerAt(first_column + 4));
   return change;
 }
 
@@ -32,13 +37,9 @@ SqliteLogReader::SqliteLogReader(SQLite::Database database)
                  "SELECT revision, commit_time, first_seq, changes FROM revisions"
                  " WHERE revision >= ? ORDER BY revision"),
       changes_(database_,
-               "SELECT seq, revision, \"row\", cause, before, after FROM changes"
+               "SELECT seq, revision, \"row\", cause, before, after, subject FROM changes"
                " WHERE seq >= ? ORDER BY seq"),
-      history_(database_,
-               "SELECT c.revision, c.seq - r.first_seq, r.commit_time,"
-               " c.\"row\", c.cause, c.before, c.after"
-               " FROM changes c JOIN revisions r ON r.revision = c.revision"
-               " WHERE c.\"row\" = ? AND c.seq < ? ORDER BY c.seq DESC LIMIT ?") {}
+      history_(database_, kHistoryQuery) {}
 
 absl::StatusOr<StoreHead> SqliteLogReader::Head() {
   StatementUse head(head_);

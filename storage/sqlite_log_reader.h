@@ -13,6 +13,15 @@
 
 namespace tokeninventory {
 
+// One token's changes before a seq, newest first, at most so many. Here for the
+// test that asks SQLite how it finds them. "subject = 0" is as the index has it:
+// SQLite uses a partial index only for a query that says the same.
+inline constexpr char kHistoryQuery[] =
+    "SELECT c.revision, c.seq - r.first_seq, r.commit_time,"
+    " c.\"row\", c.cause, c.before, c.after, c.subject"
+    " FROM changes c JOIN revisions r ON r.revision = c.revision"
+    " WHERE c.subject = 0 AND c.\"row\" = ? AND c.seq < ? ORDER BY c.seq DESC LIMIT ?";
+
 // Owns a read-only connection. Every method is one short transaction and so sees
 // whole commits; it never waits for the writer. Methods throw SQLite::Exception
 // besides the errors of TokenStore's methods of the same name.

@@ -67,7 +67,28 @@ CREATE TABLE changes (
 CREATE INDEX changes_by_row ON changes ("row");  -- and by seq, as every index
 )sql";
 
-constexpr const char* kMigrations[] = {kVersion1};
+// Notices, which the log tells of between the tokens' changes.
+//  - `subject` costs next to nothing: SQLite keeps 0 and 1 in a row's header, so
+//    that it is read without the values before it, and rows of version 1 stay as
+//    they are.
+//  - The index holds tokens' changes only. A history then costs what it returns,
+//    however often the notice of the same row changed. To make it, the whole log
+//    is read once: a second or two a gigabyte.
+constexpr char kVersion2[] = R"sql(
+CREATE TABLE notices (
+  "row" INTEGER PRIMARY KEY,         -- of its token, or one that no token has
+  notice BLOB NOT NULL               -- tokeninventory.v1.Expiration
+) STRICT;
+
+-- What `row`, `before` and `after` are of: 0 a token, 1 a notice (then they are
+-- tokeninventory.v1.Expiration, and `cause` is 0).
+ALTER TABLE changes ADD COLUMN subject INTEGER NOT NULL DEFAULT 0;
+
+DROP INDEX changes_by_row;
+CREATE INDEX token_changes_by_row ON changes ("row") WHERE subject = 0;
+)sql";
+
+constexpr const char* kMigrations[] = {kVersion1, kVersion2};
 
 std::int64_t ReadInteger(SQLite::Database& database, const char* query) {
   return database.execAndGet(query).getInt64();

@@ -26,6 +26,12 @@ absl::Status CheckBatch(const CommitBatch& batch) {
   for (const StoredScope& scope : batch.put_scopes) {
     if (scope.id <= 0) return absl::InvalidArgumentError("a scope's id is not positive");
   }
+  for (const StoredNotice& notice : batch.put_notices) {
+    if (notice.row <= 0) return absl::InvalidArgumentError("a notice's row is not positive");
+  }
+  for (const std::int64_t row : batch.delete_notices) {
+    if (row <= 0) return absl::InvalidArgumentError("a deleted notice's row is not positive");
+  }
   return absl::OkStatus();
 }
 
@@ -59,6 +65,7 @@ struct SqliteWriter::Statements {
                     "SELECT id, source, stream, key, item_json, absent_passes FROM scopes"
                     " ORDER BY id"),
         load_tokens(database, "SELECT \"row\", marks, token FROM tokens ORDER BY \"row\""),
+        load_notices(database, "SELECT \"row\", notice FROM notices ORDER BY \"row\""),
         // REPLACE and not an upsert: in a table without further indexes it is one step.
         put_token(database, "REPLACE INTO tokens (\"row\", marks, token) VALUES (?, ?, ?)"),
         put_marks(database, "UPDATE tokens SET marks = ? WHERE \"row\" = ?"),
@@ -69,9 +76,11 @@ struct SqliteWriter::Statements {
         delete_scope(database, "DELETE FROM scopes WHERE id = ?"),
         put_source(database, "REPLACE INTO sources (id, status) VALUES (?, ?)"),
         delete_source(database, "DELETE FROM sources WHERE id = ?"),
+        put_notice(database, "REPLACE INTO notices (\"row\", notice) VALUES (?, ?)"),
+        delete_notice(database, "DELETE FROM notices WHERE \"row\" = ?"),
         append_change(database,
-                      "INSERT INTO changes (seq, revision, \"row\", cause, before, after)"
-                      " VALUES (?, ?, ?, ?, ?, ?)"),
+                      "INSERT INTO changes (seq, revision, \"row\", cause, before, after, subject)"
+                      " VALUES (?, ?, ?, ?, ?, ?, ?)"),
         append_revision(database,
                         "INSERT INTO revisions (revision, commit_time, first_seq, changes, bytes)"
                         " VALUES (?, ?, ?, ?, ?)"),
@@ -86,6 +95,7 @@ struct SqliteWriter::Statements {
   SQLite::Statement load_sources;
   SQLite::Statement load_scopes;
   SQLite::Statement load_tokens;
+  SQLite::Statement load_notices;
   SQLite::Statement put_token;
   SQLite::Statement put_marks;
   SQLite::Statement purge_token;
@@ -93,6 +103,8 @@ struct SqliteWriter::Statements {
   SQLite::Statement delete_scope;
   SQLite::Statement put_source;
   SQLite::Statement delete_source;
+  SQLite::Statement put_notice;
+  SQLite::Statement delete_notice;
   SQLite::Statement append_change;
   SQLite::Statement append_revision;
   SQLite::Statement read_revisions;
@@ -126,13 +138,19 @@ absl::Status SqliteWriter::Load(LoadVisitor& visitor) {
       TI_RETURN_IF_ERROR(visitor.OnScope(std::move(scope)));
     }
   }
-  StatementUse tokens(statements_->load_tokens);
-  while (tokens.Next()) {
-    StoredToken token;
-    token.row = tokens.IntegerAt(0);
-    TI_ASSIGN_OR_RETURN(token.marks, DecodeScopeMarks(tokens.BytesAt(1)));
-    token.token = tokens.BytesAt(2);
-    TI_RETURN_IF_ERROR(visitor.OnToken(std::move(token)));
+  {
+    StatementUse tokens(statements_->load_tokens);
+    while (tokens.Next()) {
+      StoredToken token;
+      token.row = tokens.IntegerAt(0);
+      TI_ASSIGN_OR_RETURN(token.marks, DecodeScopeMarks(tokens.BytesAt(1)));
+      token.token = tokens.BytesAt(2);
+      TI_RETURN_IF_ERROR(visitor.OnToken(std::move(token)));
+    }
+  }
+  StatementUse notices(statements_->load_notices);
+  while (notices.Next()) {
+    TI_RETURN_IF_ERROR(visitor.OnNotice({notices.IntegerAt(0), notices.BytesAt(1)}));
   }
   return absl::OkStatus();
 }
@@ -150,6 +168,7 @@ absl::StatusOr<std::int64_t> SqliteWriter::Commit(std::int64_t expected_head,
   TI_RETURN_IF_ERROR(WriteTokens(batch));
   WriteScopes(batch);
   WriteSources(batch);
+  WriteNotices(batch);
   if (!batch.changes.empty()) {
     AppendRevision(batch, state);
     WriteLogState(state);
@@ -170,7 +189,9 @@ absl::StatusOr<StoreHead> SqliteWriter::Compact(const LogLimits& limits) {
     StatementUse revisions(statements_->read_revisions);
     while (revisions.Next()) {
       const std::int64_t changes = revisions.IntegerAt(3);
-      const bool may_stay = revisions.IntegerAt(1) >= oldest_time &&
+      const bool needed = revisions.IntegerAt(0) > limits.oldest_cursor;
+      // A cursor holds up age only: a client that fell asleep must not fill the disk.
+      const bool may_stay = (needed || revisions.IntegerAt(1) >= oldest_time) &&
                             state.log_changes <= limits.max_changes &&
                             state.log_bytes <= limits.max_bytes;
       if (may_stay || (removed > 0 && removed + changes > kMaxCompactedChanges)) break;
@@ -228,6 +249,7 @@ void SqliteWriter::AppendRevision(const CommitBatch& batch, LogState& state) {
         .Integer(change.cause)
         .Blob(change.before)
         .Blob(change.after)
+        .Integer(static_cast<std::int64_t>(change.subject))
         .Run();
     bytes += BytesOf(change);
   }
@@ -285,6 +307,15 @@ void SqliteWriter::WriteSources(const CommitBatch& batch) {
   }
   for (const StoredSource& source : batch.put_sources) {
     StatementUse(statements_->put_source).Text(source.id).Blob(source.status).Run();
+  }
+}
+
+void SqliteWriter::WriteNotices(const CommitBatch& batch) {
+  for (const std::int64_t row : batch.delete_notices) {
+    StatementUse(statements_->delete_notice).Integer(row).Run();
+  }
+  for (const StoredNotice& notice : batch.put_notices) {
+    StatementUse(statements_->put_notice).Integer(notice.row).Blob(notice.notice).Run();
   }
 }
 

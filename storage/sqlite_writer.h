@@ -39,6 +39,7 @@ class SqliteWriter {
   absl::Status WriteTokens(const CommitBatch& batch);
   void WriteScopes(const CommitBatch& batch);
   void WriteSources(const CommitBatch& batch);
+  void WriteNotices(const CommitBatch& batch);
 
   const std::unique_ptr<SQLite::Database> database_;
   std::unique_ptr<Statements> statements_;  // closed before the database

@@ -23,11 +23,11 @@ class Counter final : public LoadVisitor {
  public:
   absl::Status OnSource(StoredSource) override { return absl::OkStatus(); }
   absl::Status OnScope(StoredScope) override { return absl::OkStatus(); }
-  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
   absl::Status OnToken(StoredToken token) override {
     bytes += token.token.size();
     return absl::OkStatus();
   }
+  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
   std::size_t bytes = 0;
 };
 

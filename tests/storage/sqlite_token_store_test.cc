@@ -29,7 +29,9 @@ namespace tokeninventory::testing {
 namespace {
 
 using ::testing::AnyOf;
+using ::testing::FieldsAre;
 using ::testing::HasSubstr;
+using ::testing::IsEmpty;
 using ::testing::SizeIs;
 
 class SqlitePlace final : public StorePlace {
@@ -74,8 +76,8 @@ class SqliteTokenStoreTest : public ::testing::Test {
     class Ignorer final : public LoadVisitor {
       absl::Status OnSource(StoredSource) override { return absl::OkStatus(); }
       absl::Status OnScope(StoredScope) override { return absl::OkStatus(); }
-      absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
       absl::Status OnToken(StoredToken) override { return absl::OkStatus(); }
+      absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
     };
     absl::StatusOr<std::unique_ptr<TokenStore>> store = Open();
     if (!store.ok()) return store.status();
@@ -272,6 +274,8 @@ TEST_F(SqliteTokenStoreTest, AFailedWriteIsUnavailableAndTheNextCommitWorks) {
     for (std::int64_t row = first_row; row < first_row + 100; ++row) {
       made.put_tokens.push_back({row, std::string(1000, 'x'), {}});
       made.changes.push_back({row, v1::TokenChange::VENDOR_REPORTED, "", std::string(1000, 'x')});
+      made.put_notices.push_back({row, "soon"});
+      made.changes.push_back(NoticeChange(row, "", "soon"));
     }
     return made;
   };
@@ -283,7 +287,8 @@ TEST_F(SqliteTokenStoreTest, AFailedWriteIsUnavailableAndTheNextCommitWorks) {
         EXPECT_EQ(store->Commit(head, batch(head * 100 + 1)).status().code(),
                   absl::StatusCode::kUnavailable);
         EXPECT_EQ(store->Head()->revision, head);
-        EXPECT_THAT(LoadAll(*store).tokens, SizeIs(head * 100));
+        EXPECT_THAT(LoadAll(*store),
+                    FieldsAre(IsEmpty(), IsEmpty(), SizeIs(head * 100), SizeIs(head * 100)));
       }
     }
     const absl::StatusOr<std::int64_t> revision = store->Commit(head, batch(head * 100 + 1));
@@ -301,12 +306,16 @@ TEST_F(SqliteTokenStoreTest, AFailedWriteIsUnavailableAndTheNextCommitWorks) {
 // --- Crashes
 
 // Commits without end, telling each revision to `acknowledged` once Commit has
-// returned. Every batch changes several rows, makes some, purges some.
+// returned. Every batch changes several rows and their notices, makes some, purges
+// some.
 void CommitForEver(const std::string& path, int acknowledged) {
   absl::StatusOr<std::unique_ptr<TokenStore>> store = SqliteTokenStore::Open(path);
   if (!store.ok()) _exit(1);
   std::map<std::int64_t, std::string> state;
-  for (StoredToken& token : LoadAll(**store).tokens) state[token.row] = std::move(token.token);
+  std::map<std::int64_t, std::string> notices;
+  LoadedStore loaded = LoadAll(**store);
+  for (StoredToken& token : loaded.tokens) state[token.row] = std::move(token.token);
+  for (StoredNotice& notice : loaded.notices) notices[notice.row] = std::move(notice.notice);
   std::int64_t head = (*store)->Head()->revision;
   while (true) {
     CommitBatch batch;
@@ -324,6 +333,16 @@ void CommitForEver(const std::string& path, int acknowledged) {
       } else {
         batch.put_tokens.push_back({row, after, {{head, 1}}});
         token = std::move(after);
+      }
+      std::string& notice = notices[row];
+      std::string notice_after = purge ? "" : absl::StrCat("notice ", head + 1);
+      batch.changes.push_back(NoticeChange(row, notice, notice_after));
+      if (purge) {
+        batch.delete_notices.push_back(row);
+        notices.erase(row);
+      } else {
+        batch.put_notices.push_back({row, notice_after});
+        notice = std::move(notice_after);
       }
     }
     const absl::StatusOr<std::int64_t> revision = (*store)->Commit(head, batch);

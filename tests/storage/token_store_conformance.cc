@@ -6,10 +6,9 @@
 #include <map>
 #include <utility>
 
-#include "gmock/gmock.h"
-
 namespace tokeninventory::testing {
 
+using ::testing::FieldsAre;
 using ::testing::IsEmpty;
 
 namespace {
@@ -19,18 +18,25 @@ class Collector final : public LoadVisitor {
   absl::Status OnSource(StoredSource source) override {
     EXPECT_THAT(loaded.scopes, IsEmpty());
     EXPECT_THAT(loaded.tokens, IsEmpty());
+    EXPECT_THAT(loaded.notices, IsEmpty());
     loaded.sources.push_back(std::move(source));
     return absl::OkStatus();
   }
   absl::Status OnScope(StoredScope scope) override {
     EXPECT_THAT(loaded.tokens, IsEmpty());
+    EXPECT_THAT(loaded.notices, IsEmpty());
     loaded.scopes.push_back(std::move(scope));
     return absl::OkStatus();
   }
-  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
   absl::Status OnToken(StoredToken token) override {
+    EXPECT_THAT(loaded.notices, IsEmpty());
     EXPECT_LT(loaded.tokens.empty() ? 0 : loaded.tokens.back().row, token.row);
     loaded.tokens.push_back(std::move(token));
+    return absl::OkStatus();
+  }
+  absl::Status OnNotice(StoredNotice notice) override {
+    EXPECT_LT(loaded.notices.empty() ? 0 : loaded.notices.back().row, notice.row);
+    loaded.notices.push_back(std::move(notice));
     return absl::OkStatus();
   }
 
@@ -38,6 +44,23 @@ class Collector final : public LoadVisitor {
 };
 
 }  // namespace
+
+std::vector<LogPosition> PlacesOf(const std::vector<LogEntry>& entries) {
+  std::vector<LogPosition> places;
+  for (const LogEntry& entry : entries) places.push_back({entry.revision, entry.index});
+  return places;
+}
+
+::testing::Matcher<const LogChange&> IsTokenChange(std::int64_t row, v1::TokenChange::Cause cause,
+                                                   const std::string& before,
+                                                   const std::string& after) {
+  return FieldsAre(row, cause, before, after, LogSubject::kToken);
+}
+
+::testing::Matcher<const LogChange&> IsNoticeChange(std::int64_t row, const std::string& before,
+                                                    const std::string& after) {
+  return FieldsAre(row, v1::TokenChange::CAUSE_UNSPECIFIED, before, after, LogSubject::kNotice);
+}
 
 LoadedStore LoadAll(TokenStore& store) {
   Collector collector;
@@ -67,28 +90,55 @@ CommitBatch PutBatch(std::int64_t row, std::string before, std::string after,
   return batch;
 }
 
+LogChange NoticeChange(std::int64_t row, std::string before, std::string after) {
+  return {row, v1::TokenChange::CAUSE_UNSPECIFIED, std::move(before), std::move(after),
+          LogSubject::kNotice};
+}
+
+CommitBatch NoticeBatch(std::int64_t row, std::string before, std::string after,
+                        absl::Time commit_time) {
+  CommitBatch batch;
+  batch.commit_time = commit_time;
+  if (after.empty()) {
+    batch.delete_notices = {row};
+  } else {
+    batch.put_notices = {{row, after}};
+  }
+  batch.changes = {NoticeChange(row, std::move(before), std::move(after))};
+  return batch;
+}
+
 void ExpectStateIsWhatTheLogSays(TokenStore& store) {
   absl::StatusOr<StoreHead> head = store.Head();
   ASSERT_TRUE(head.ok()) << head.status();
   EXPECT_EQ(head->oldest_revision, 0);
-  std::map<std::int64_t, std::string> state;
+  // A notice has its token's row.
+  using Key = std::pair<LogSubject, std::int64_t>;
+  std::map<Key, std::string> state;
   LogPosition next = {1, 0};
   for (const LogEntry& entry : ReadWholeLog(store, kLogStart, 1 << 16)) {
     if (entry.revision != next.revision) next = {next.revision + 1, 0};
     ASSERT_EQ(LogPosition({entry.revision, entry.index}), next);
     ++next.index;
-    const auto found = state.find(entry.change.row);
+    const Key key = {entry.change.subject, entry.change.row};
+    const auto found = state.find(key);
     ASSERT_EQ(entry.change.before, found == state.end() ? "" : found->second);
     if (entry.change.after.empty()) {
-      state.erase(entry.change.row);
+      state.erase(key);
     } else {
-      state[entry.change.row] = entry.change.after;
+      state[key] = entry.change.after;
     }
   }
   EXPECT_EQ(head->revision, next.index == 0 ? 0 : next.revision);
-  std::map<std::int64_t, std::string> loaded;
-  for (StoredToken& token : LoadAll(store).tokens) loaded[token.row] = std::move(token.token);
-  EXPECT_EQ(loaded, state);
+  LoadedStore loaded = LoadAll(store);
+  std::map<Key, std::string> held;
+  for (StoredToken& token : loaded.tokens) {
+    held[{LogSubject::kToken, token.row}] = std::move(token.token);
+  }
+  for (StoredNotice& notice : loaded.notices) {
+    held[{LogSubject::kNotice, notice.row}] = std::move(notice.notice);
+  }
+  EXPECT_EQ(held, state);
 }
 
 TokenStoreConformanceTest::TokenStoreConformanceTest() : place_(GetParam()()) { Reopen(); }

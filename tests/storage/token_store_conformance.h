@@ -1,4 +1,4 @@
-// What every TokenStore must do. A store's own test has the three
+// What every TokenStore must do. A store's own test has the four
 // token_store_*conformance.cc among its sources and instantiates the suite:
 //
 //   INSTANTIATE_TEST_SUITE_P(Sqlite, TokenStoreConformanceTest,
@@ -15,6 +15,7 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "inventory/token_store.h"
 
@@ -51,11 +52,22 @@ absl::StatusCode CodeOf(const absl::StatusOr<Value>& result) {
   return result.status().code();
 }
 
+// The places of a page's entries.
+std::vector<LogPosition> PlacesOf(const std::vector<LogEntry>& entries);
+
+// A change in the log of that subject.
+::testing::Matcher<const LogChange&> IsTokenChange(std::int64_t row, v1::TokenChange::Cause cause,
+                                                   const std::string& before,
+                                                   const std::string& after);
+::testing::Matcher<const LogChange&> IsNoticeChange(std::int64_t row, const std::string& before,
+                                                    const std::string& after);
+
 // What Load told.
 struct LoadedStore {
   std::vector<StoredSource> sources;
   std::vector<StoredScope> scopes;
   std::vector<StoredToken> tokens;
+  std::vector<StoredNotice> notices;
 };
 
 // Loads everything; fails the test if the order is not as Load promises.
@@ -68,9 +80,17 @@ std::vector<LogEntry> ReadWholeLog(TokenStore& store, LogPosition after, std::in
 CommitBatch PutBatch(std::int64_t row, std::string before, std::string after,
                      absl::Time commit_time);
 
+// A change for CommitBatch::changes.
+LogChange NoticeChange(std::int64_t row, std::string before, std::string after);
+
+// As PutBatch, of the notice of `row`. A notice without `after` is deleted.
+CommitBatch NoticeBatch(std::int64_t row, std::string before, std::string after,
+                        absl::Time commit_time);
+
 // Expects what must hold after any crash: revisions and indexes without holes
 // up to the head; each row's `before` is its previous `after`; the state is what
-// the log says last. For stores that were never compacted.
+// the log says last, of tokens and of notices. For stores that were never
+// compacted, whose batches tell all that they write.
 void ExpectStateIsWhatTheLogSays(TokenStore& store);
 
 class TokenStoreConformanceTest : public ::testing::TestWithParam<StorePlaceFactory> {
