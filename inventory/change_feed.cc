@@ -1,6 +1,7 @@
 #include "inventory/change_feed.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "inventory/token_bytes.h"
@@ -9,7 +10,7 @@ namespace tokeninventory {
 
 FeedChange MakeFeedChange(LogChange change) {
   FeedChange feed;
-  if (!change.before.empty() && !change.after.empty()) {
+  if (change.subject == LogSubject::kToken && !change.before.empty() && !change.after.empty()) {
     feed.changed_fields = ChangedFields(change.before, change.after);
   }
   feed.change = std::move(change);
@@ -42,14 +43,29 @@ void ChangeFeed::SetOldestRevision(std::int64_t revision) {
   bounds_.oldest = std::max(bounds_.oldest, revision);
 }
 
-void ChangeFeed::SetListener(std::function<void()> listener) {
+void ChangeFeed::SetListener(std::function<void()> listener,
+                             std::function<std::int64_t()> oldest_cursor) {
   MutexLock lock(listener_mutex_);
   listener_ = std::move(listener);
+  oldest_cursor_ = std::move(oldest_cursor);
+}
+
+std::int64_t ChangeFeed::OldestCursor() const {
+  MutexLock lock(listener_mutex_);
+  return oldest_cursor_ ? oldest_cursor_() : std::numeric_limits<std::int64_t>::max();
 }
 
 ChangeFeed::Bounds ChangeFeed::bounds() const {
   MutexLock lock(mutex_);
   return bounds_;
+}
+
+std::optional<absl::Time> ChangeFeed::CommitTime(std::int64_t revision) const {
+  MutexLock lock(mutex_);
+  const std::int64_t first = bounds_.memory_oldest + 1;
+  const auto index = static_cast<std::size_t>(std::max(revision, first) - first);
+  if (index >= revisions_.size()) return std::nullopt;
+  return revisions_[index]->commit_time;
 }
 
 std::vector<std::shared_ptr<const FeedRevision>> ChangeFeed::Read(LogPosition from,

@@ -5,6 +5,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/time/time.h"
@@ -16,7 +17,7 @@ namespace tokeninventory {
 // One change as watchers need it.
 struct FeedChange {
   LogChange change;
-  std::vector<int> changed_fields;  // when the token was there before and after
+  std::vector<int> changed_fields;  // when a token was there before and after
 };
 
 // What one revision changed. Immutable once published.
@@ -24,7 +25,7 @@ struct FeedRevision {
   std::int64_t revision = 0;
   absl::Time commit_time;
   std::vector<FeedChange> changes;
-  std::int64_t bytes = 0;  // of all tokens in it
+  std::int64_t bytes = 0;  // of all tokens and notices in it
 };
 
 // Makes the watchers' form of a change.
@@ -45,9 +46,14 @@ class ChangeFeed {
   // The store's log now begins after this revision.
   void SetOldestRevision(std::int64_t revision);
 
-  // Called after each Publish, without a lock, by the Ledger's thread. Set it
-  // before the first Publish, or to nothing when the listener goes.
-  void SetListener(std::function<void()> listener);
+  // `listener` is called after each Publish; `oldest_cursor` tells behind which
+  // revision the log is still needed. Both by the Ledger's thread. Set them before
+  // the first Publish, or to nothing when the listener goes.
+  void SetListener(std::function<void()> listener,
+                   std::function<std::int64_t()> oldest_cursor = nullptr);
+
+  // LogLimits::oldest_cursor, as the listener has it.
+  std::int64_t OldestCursor() const;
 
   struct Bounds {
     std::int64_t oldest = 0;         // the store's log holds what is after it
@@ -55,6 +61,10 @@ class ChangeFeed {
     std::int64_t head = 0;
   };
   Bounds bounds() const;
+
+  // When a revision was committed, or the oldest one in memory if it is older than
+  // that. Nothing when there is none in memory from there on.
+  std::optional<absl::Time> CommitTime(std::int64_t revision) const;
 
   // The revisions from `from` on, the first perhaps told in part, up to about
   // `max_bytes`. Empty when there are none, or when they are no longer in memory
@@ -69,8 +79,9 @@ class ChangeFeed {
   std::int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Contiguous: revisions memory_oldest + 1 … head.
   std::deque<std::shared_ptr<const FeedRevision>> revisions_ ABSL_GUARDED_BY(mutex_);
-  Mutex listener_mutex_;
+  mutable Mutex listener_mutex_;
   std::function<void()> listener_ ABSL_GUARDED_BY(listener_mutex_);
+  std::function<std::int64_t()> oldest_cursor_ ABSL_GUARDED_BY(listener_mutex_);
 };
 
 }  // namespace tokeninventory

@@ -10,6 +10,11 @@ std::shared_ptr<const Snapshot> Inventory::Current() const {
   return current_;
 }
 
+std::int64_t Inventory::publications() const {
+  MutexLock lock(mutex_);
+  return publications_;
+}
+
 void Inventory::Publish(std::shared_ptr<const Snapshot> snapshot) {
   std::vector<std::function<void(bool)>> reached;
   {
@@ -18,9 +23,17 @@ void Inventory::Publish(std::shared_ptr<const Snapshot> snapshot) {
     for (auto it = waits_.begin(); it != end; ++it) reached.push_back(std::move(it->second.then));
     waits_.erase(waits_.begin(), end);
     current_.swap(snapshot);
+    ++publications_;
   }
   for (const auto& then : reached) then(true);
+  MutexLock lock(listener_mutex_);
+  if (listener_) listener_();
   // The old snapshot, now in `snapshot`, is freed here, outside the lock.
+}
+
+void Inventory::SetListener(std::function<void()> listener) {
+  MutexLock lock(listener_mutex_);
+  listener_ = std::move(listener);
 }
 
 void Inventory::WhenRevision(std::int64_t revision, absl::Time deadline,

@@ -1,11 +1,17 @@
 #include "inventory/watch_hub.h"
 
 #include <algorithm>
+#include <limits>
+#include <optional>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "inventory/errors.h"
+#include "inventory/token_bytes.h"
+#include "inventory/token_name.h"
+#include "inventory/watch_message.h"
 
 namespace tokeninventory {
 namespace {
@@ -15,31 +21,93 @@ namespace {
 constexpr int kInitialTurns = 16;
 constexpr std::size_t kScanQueue = 64;
 constexpr std::size_t kLogReaderQueue = 32 * 1024;
-// The dispatcher looks at timers no more often than this.
+// The dispatcher looks at timers no more often than this, and no less.
 constexpr absl::Duration kShortestRound = absl::Milliseconds(100);
+constexpr absl::Duration kLongestRound = absl::Seconds(1);
+constexpr absl::Duration kLongestStalledAfter = absl::Seconds(5);
 constexpr std::int64_t kReadBytes = 2 << 20;
 
 std::size_t ScanThreads() { return std::max(2u, std::thread::hardware_concurrency()) - 1; }
 
+// The ids of the sources that some revisions touch.
+class TouchedSources {
+ public:
+  // Of the revisions from `first` on, as far as they are in memory.
+  TouchedSources(const ChangeFeed& feed, std::int64_t first, std::int64_t head) {
+    while (first <= head) {
+      const auto revisions = feed.Read({first, 0}, kReadBytes);
+      if (revisions.empty()) {
+        all_ = true;  // they left the memory already
+        return;
+      }
+      for (const auto& revision : revisions) {
+        for (const FeedChange& change : revision->changes) Add(change.change);
+      }
+      first = revisions.back()->revision + 1;
+    }
+  }
+
+  // `source`: empty for all.
+  bool Has(const std::string& source) const {
+    return all_ || source.empty() || sources_.contains(source);
+  }
+
+ private:
+  // Of a token or a notice: both begin with their name, `sources/{source}/…`.
+  void Add(const LogChange& change) {
+    absl::string_view name = ReadTokenName(change.after.empty() ? change.before : change.after);
+    if (!absl::ConsumePrefix(&name, SourceName(""))) {
+      all_ = true;
+      return;
+    }
+    const absl::string_view source = name.substr(0, name.find('/'));
+    // Changes of one source come together.
+    if (source == last_) return;
+    last_ = std::string(source);
+    sources_.insert(last_);
+  }
+
+  bool all_ = false;
+  std::string last_;
+  absl::flat_hash_set<std::string> sources_;
+};
+
 }  // namespace
+
+std::vector<WatchHub::SourceState> WatchHub::StatesOf(const Snapshot& snapshot) {
+  std::vector<SourceState> states;
+  for (const SourceEntry& entry : snapshot.sources()) {
+    states.emplace_back(entry.id, entry.status->state());
+  }
+  return states;
+}
 
 WatchHub::WatchHub(Options options)
     : options_(std::move(options)),
+      stalled_after_(std::min(kLongestStalledAfter, options_.stall_timeout / 4)),
+      random_(std::random_device()()),
       initial_turns_(kInitialTurns),
+      told_head_(options_.feed->bounds().head),
+      told_states_(StatesOf(*options_.inventory->Current())),
       scan_pool_(ScanThreads(), kScanQueue),
       log_reader_(1, kLogReaderQueue),
       dispatcher_([this] { RunDispatcher(); }) {
-  options_.feed->SetListener([this] {
+  const auto wake = [this] {
     {
       MutexLock lock(mutex_);
       published_ = true;
     }
     wake_.NotifyOne();
-  });
+  };
+  // A source's status may change without a revision.
+  options_.inventory->SetListener(wake);
+  options_.feed->SetListener(wake, [this] { return OldestCursor(); });
+  wake();  // for what was published before there was a listener
 }
 
 WatchHub::~WatchHub() {
   options_.feed->SetListener(nullptr);
+  options_.inventory->SetListener(nullptr);
   {
     MutexLock lock(mutex_);
     stopping_ = true;
@@ -51,43 +119,46 @@ WatchHub::~WatchHub() {
 absl::StatusOr<std::shared_ptr<WatchSession>> WatchHub::Open(WatchSink& sink,
                                                              WatchSession::Options options) {
   if (options.start == WatchSession::Start::kAfterRevision) {
-    const ChangeFeed::Bounds bounds = options_.feed->bounds();
-    // The inventory is a moment ahead of the feed: a list may have given its
-    // revision already.
-    const std::int64_t head = std::max(bounds.head, options_.inventory->Current()->revision());
-    if (options.after_revision > head) {
-      return MakeError(absl::StatusCode::kOutOfRange, "REVISION_IN_FUTURE",
-                       "resume_token: of a revision that this store has not reached",
-                       {{"current_revision", absl::StrCat(head)}});
-    }
-    if (options.after_revision < bounds.oldest) {
-      return MakeError(
-          absl::StatusCode::kOutOfRange, "REVISION_COMPACTED",
-          "resume_token: the change log no longer holds what follows; start from the initial state",
-          {{"oldest_revision", absl::StrCat(bounds.oldest)},
-           {"current_revision", absl::StrCat(head)}});
+    std::optional<v1::WatchReset::Reason> gap;
+    if (options.after_revision > HeadRevision()) gap = v1::WatchReset::REVISION_IN_FUTURE;
+    if (options.after_revision < options_.feed->bounds().oldest) gap = v1::WatchReset::COMPACTED;
+    if (gap && options.on_gap != v1::RESYNC) return GapError(*gap);
+    if (gap) {
+      options.start = WatchSession::Start::kInitialState;
+      options.reset = gap;
     }
   }
-  const bool initial = options.start == WatchSession::Start::kInitialState;
-  auto session = std::make_shared<WatchSession>(*this, sink, std::move(options));
+  const absl::Time now = options_.clock->Now();
+  SessionPointer session;
   {
     MutexLock lock(mutex_);
     if (draining_) {
       return RetryableError(absl::StatusCode::kUnavailable, "SERVER_STOPPING", "the service stops",
                             absl::Seconds(1));
     }
-    if (sessions_.size() >= static_cast<std::size_t>(options_.max_streams)) {
+    if (stream_count_ >= options_.max_streams) {
       return RetryableError(absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS",
                             absl::StrCat("at most ", options_.max_streams, " watches at once"),
                             absl::Seconds(5));
     }
-    sessions_.insert(session);
+    const double share = std::uniform_real_distribution<double>(0.8, 1.2)(random_);
+    Cohort& cohort = cohorts_[options.view->key()];
+    if (cohort.group == nullptr) {
+      cohort.group =
+          std::make_shared<WatchGroup>(options.view, options_.epoch, *options_.feed, recent_);
+    }
+    session = std::make_shared<WatchSession>(*this, cohort.group, sink, options,
+                                             now + options_.max_age * share);
+    cohort.sessions.insert(session);
+    ++stream_count_;
   }
-  if (!initial) {
-    session->Poll(options_.clock->Now());
-  } else if (TakeInitialTurn(session)) {
-    session->BeginInitialState();
+  // It is in its cohort before it reads: what is published from now on wakes it.
+  if (options.start != WatchSession::Start::kInitialState) {
+    SetTimer(session, session->Poll(now));
+    return session;
   }
+  SetTimer(session, now + kLongestRound);
+  if (TakeInitialTurn(session)) session->BeginInitialState();
   return session;
 }
 
@@ -99,41 +170,67 @@ void WatchHub::Drain() {
   const absl::Status status =
       RetryableError(absl::StatusCode::kUnavailable, "SERVER_STOPPING",
                      "the service stops; resume with the last resume_token", absl::Seconds(1));
-  for (const auto& session : Sessions()) session->Drain(status);
+  for (const SessionPointer& session : Sessions()) session->Drain(status);
 }
 
 int WatchHub::stream_count() const {
   MutexLock lock(mutex_);
-  return static_cast<int>(sessions_.size());
+  return stream_count_;
+}
+
+int WatchHub::stalled_stream_count() const {
+  MutexLock lock(mutex_);
+  return static_cast<int>(stalled_.size());
+}
+
+std::int64_t WatchHub::OldestCursor() const {
+  std::int64_t oldest = std::numeric_limits<std::int64_t>::max();
+  for (const SessionPointer& session : Sessions()) {
+    oldest = std::min(oldest, session->OldestCursor());
+  }
+  return oldest;
 }
 
 bool WatchHub::RunOnLogReader(std::function<void(TokenStore&)> work) {
   return log_reader_.TryRun([this, work = std::move(work)] { work(*options_.store); });
 }
 
-EncodedChanges WatchHub::ReadMemory(LogPosition from, const WatchScope& scope) {
-  const std::int64_t head = options_.feed->bounds().head;
-  MutexLock lock(cache_mutex_);
-  for (const CacheEntry& entry : cache_) {
-    if (entry.from == from && entry.head == head && entry.scope == scope) return entry.changes;
-  }
-  // Made under the lock: all who wait for it want the same message.
-  CacheEntry made{from, head, scope,
-                  EncodeChanges(options_.feed->Read(from, kReadBytes), from, scope, options_.epoch,
-                                /*ends_revision=*/true)};
-  cache_[next_cache_slot_] = made;
-  next_cache_slot_ = (next_cache_slot_ + 1) % cache_.size();
-  return made.changes;
+std::int64_t WatchHub::HeadRevision() const {
+  return std::max(options_.feed->bounds().head, options_.inventory->Current()->revision());
+}
+
+absl::Status WatchHub::GapError(v1::WatchReset::Reason reason) const {
+  const bool in_future = reason == v1::WatchReset::REVISION_IN_FUTURE;
+  return MakeError(
+      absl::StatusCode::kOutOfRange, in_future ? "REVISION_IN_FUTURE" : "REVISION_COMPACTED",
+      in_future ? "the cursor is of a revision that this store has not reached"
+                : "the change log no longer holds what follows the cursor; start from the "
+                  "initial state, or watch with `on_gap: RESYNC`",
+      {{"oldest_revision", absl::StrCat(options_.feed->bounds().oldest)},
+       {"current_revision", absl::StrCat(HeadRevision())}});
 }
 
 WatchMessage WatchHub::MakeProgressMessage(std::int64_t revision, absl::Time now) {
-  v1::Progress progress =
-      MakeProgress(*options_.inventory->Current(), options_.feed->bounds(), now);
-  progress.set_revision(revision);
-  return EncodeProgress(progress, options_.epoch);
+  // Before the snapshot is read, so that what is kept is never older than it says.
+  const std::int64_t publication = options_.inventory->publications();
+  const ChangeFeed::Bounds bounds = options_.feed->bounds();
+  MutexLock lock(progress_mutex_);
+  if (progress_ == nullptr || progress_publication_ != publication || progress_time_ != now ||
+      progress_revision_ != revision || progress_head_ != bounds.head ||
+      progress_oldest_ != bounds.oldest) {
+    progress_ =
+        EncodeProgress(MakeProgress(*options_.inventory->Current(), *options_.feed, revision, now),
+                       options_.epoch);
+    progress_publication_ = publication;
+    progress_time_ = now;
+    progress_revision_ = revision;
+    progress_head_ = bounds.head;
+    progress_oldest_ = bounds.oldest;
+  }
+  return progress_;
 }
 
-bool WatchHub::TakeInitialTurn(const std::shared_ptr<WatchSession>& session) {
+bool WatchHub::TakeInitialTurn(const SessionPointer& session) {
   MutexLock lock(mutex_);
   if (initial_turns_ > 0) {
     --initial_turns_;
@@ -151,39 +248,156 @@ void WatchHub::ReturnInitialTurn() {
   wake_.NotifyOne();
 }
 
-void WatchHub::OnFinished(const std::shared_ptr<WatchSession>& session) {
+void WatchHub::WakeSoon(SessionPointer session) {
   MutexLock lock(mutex_);
-  sessions_.erase(session);
+  wake_soon_.push_back(std::move(session));
+  wake_.NotifyOne();
 }
 
-std::vector<std::shared_ptr<WatchSession>> WatchHub::Sessions() {
+void WatchHub::OnStall(SessionPointer session) {
   MutexLock lock(mutex_);
-  return {sessions_.begin(), sessions_.end()};
+  stalled_.push_back(std::move(session));
+}
+
+void WatchHub::OnStallOver(const SessionPointer& session) {
+  MutexLock lock(mutex_);
+  stalled_.erase(std::remove(stalled_.begin(), stalled_.end(), session), stalled_.end());
+}
+
+void WatchHub::OnFinished(const SessionPointer& session) {
+  MutexLock lock(mutex_);
+  const auto cohort = cohorts_.find(session->group()->view().key());
+  cohort->second.sessions.erase(session);
+  if (cohort->second.sessions.empty()) cohorts_.erase(cohort);
+  --stream_count_;
+}
+
+std::vector<WatchHub::SessionPointer> WatchHub::Sessions() const {
+  MutexLock lock(mutex_);
+  std::vector<SessionPointer> sessions;
+  sessions.reserve(static_cast<std::size_t>(stream_count_));
+  for (const auto& [key, cohort] : cohorts_) {
+    sessions.insert(sessions.end(), cohort.sessions.begin(), cohort.sessions.end());
+  }
+  return sessions;
+}
+
+void WatchHub::SetTimer(SessionPointer session, absl::Time at) {
+  if (at == absl::InfiniteFuture()) return;  // it has ended
+  MutexLock lock(mutex_);
+  timers_.push_back({at, std::move(session)});
+  std::push_heap(timers_.begin(), timers_.end());
+  if (timers_.front().at == at) wake_.NotifyOne();
+}
+
+void WatchHub::TellChanges(absl::Time now) {
+  const std::int64_t head = options_.feed->bounds().head;
+  if (head <= told_head_) return;
+  const TouchedSources touched(*options_.feed, told_head_ + 1, head);
+  told_head_ = head;
+  // A group that is made from now on has looked up to the head, or beyond it.
+  std::vector<std::shared_ptr<WatchGroup>> groups;
+  {
+    MutexLock lock(mutex_);
+    groups.reserve(cohorts_.size());
+    for (const auto& [key, cohort] : cohorts_) groups.push_back(cohort.group);
+  }
+  for (const auto& group : groups) {
+    const std::optional<EncodedChanges> news =
+        group->Look(head, touched.Has(group->view().source()));
+    if (!news) continue;
+    std::vector<SessionPointer> sessions;
+    {
+      MutexLock lock(mutex_);
+      const auto cohort = cohorts_.find(group->view().key());
+      if (cohort == cohorts_.end() || cohort->second.group != group) continue;
+      sessions.assign(cohort->second.sessions.begin(), cohort->second.sessions.end());
+    }
+    for (const SessionPointer& session : sessions) session->Wake(now);
+  }
+}
+
+void WatchHub::TellStates(absl::Time now) {
+  const std::shared_ptr<const Snapshot> snapshot = options_.inventory->Current();
+  // First the changes that came with it.
+  if (told_head_ < snapshot->revision()) return;
+  std::vector<SourceState> states = StatesOf(*snapshot);
+  if (states == told_states_) return;
+  told_states_ = std::move(states);
+  for (const SessionPointer& session : Sessions()) {
+    session->TellProgress(snapshot->revision(), now);
+  }
+}
+
+absl::Time WatchHub::NextRoundLocked(absl::Time now) const {
+  if (now < last_round_) return now;  // the clock was set back
+  absl::Time next = last_round_ + kLongestRound;
+  if (!timers_.empty()) next = std::min(next, timers_.front().at);
+  if (!wake_soon_.empty()) next = last_round_;
+  return std::max(next, last_round_ + kShortestRound);
+}
+
+void WatchHub::RunRound(absl::Time now) {
+  std::vector<SessionPointer> due;
+  std::vector<SessionPointer> woken;
+  {
+    MutexLock lock(mutex_);
+    const bool set_back = now < last_round_;
+    last_round_ = now;
+    while (!timers_.empty() && (set_back || timers_.front().at <= now)) {
+      std::pop_heap(timers_.begin(), timers_.end());
+      due.push_back(std::move(timers_.back().session));
+      timers_.pop_back();
+    }
+    woken.swap(wake_soon_);
+  }
+  for (const SessionPointer& session : woken) session->Wake(now);
+  for (SessionPointer& session : due) {
+    const absl::Time at = session->Poll(now);
+    SetTimer(std::move(session), at);
+  }
+  // Whoever is stalled for the longest makes room for those who came after it.
+  std::vector<SessionPointer> cut;
+  {
+    MutexLock lock(mutex_);
+    const auto most = static_cast<std::size_t>(options_.max_stalled_streams);
+    if (stalled_.size() > most) {
+      cut.assign(stalled_.begin(), stalled_.end() - static_cast<std::ptrdiff_t>(most));
+    }
+  }
+  for (const SessionPointer& session : cut) session->CutStalled();
+  options_.inventory->ExpireWaits(now);
 }
 
 void WatchHub::RunDispatcher() {
-  absl::Time next_timers = absl::InfinitePast();
   for (;;) {
-    std::vector<std::shared_ptr<WatchSession>> turns;
+    std::vector<SessionPointer> turns;
+    bool published = false;
+    bool round_is_due = false;
+    absl::Time now;
     {
       MutexLock lock(mutex_);
-      while (!stopping_ && !published_ && options_.clock->Now() < next_timers) {
-        options_.clock->WaitUntil(mutex_, wake_, next_timers);
+      for (;;) {
+        now = options_.clock->Now();
+        const absl::Time next_round = NextRoundLocked(now);
+        round_is_due = now >= next_round;
+        if (stopping_ || published_ || round_is_due) break;
+        options_.clock->WaitUntil(mutex_, wake_, next_round);
       }
       if (stopping_) return;
-      published_ = false;
+      published = std::exchange(published_, false);
       while (initial_turns_ > 0 && !waiting_.empty()) {
         --initial_turns_;
         turns.push_back(std::move(waiting_.front()));
         waiting_.pop_front();
       }
     }
-    for (const auto& session : turns) session->BeginInitialState();
-    const absl::Time now = options_.clock->Now();
-    next_timers = now + absl::Seconds(1);
-    for (const auto& session : Sessions()) next_timers = std::min(next_timers, session->Poll(now));
-    next_timers = std::max(next_timers, now + kShortestRound);
-    options_.inventory->ExpireWaits(now);
+    for (const SessionPointer& session : turns) session->BeginInitialState();
+    if (published) {
+      TellChanges(now);
+      TellStates(now);
+    }
+    if (round_is_due) RunRound(now);
   }
 }
 

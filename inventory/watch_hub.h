@@ -1,25 +1,34 @@
-// All watchers: wakes them when something was published or their time has come,
-// and lends them threads for what must not run in a gRPC thread.
+// All watchers: wakes them when something was published that concerns them or
+// their time has come, and lends them threads for what must not run in a gRPC
+// thread.
 #pragma once
 
-#include <array>
+#include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
+#include <random>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
+#include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "base/clock.h"
 #include "base/thread_pool.h"
 #include "inventory/change_feed.h"
 #include "inventory/inventory.h"
 #include "inventory/token_store.h"
+#include "inventory/watch_group.h"
 #include "inventory/watch_session.h"
 
 namespace tokeninventory {
 
 // Thread-safe. Destroy it after the last session finished.
+//
+// A commit costs the dispatcher one encoding for each view whose source it touches,
+// and one call for each session that has something to send; none for the others.
 class WatchHub {
  public:
   struct Options {
@@ -30,7 +39,14 @@ class WatchHub {
     Clock* clock = nullptr;
     std::string epoch;
     int max_streams = 20'000;
+    // A message under way for this long ends its stream.
     absl::Duration stall_timeout = absl::Seconds(60);
+    // A stream is stalled when a message was under way for 5 s (a quarter of the
+    // time-out if that is less). Of more than these, the one that is so for the
+    // longest is ended. Each holds one message, of at most about 1 MiB.
+    int max_stalled_streams = 256;
+    // Streams are ended at a random age of 0.8 to 1.2 times this.
+    absl::Duration max_age = absl::Minutes(30);
   };
 
   explicit WatchHub(Options options);
@@ -38,8 +54,8 @@ class WatchHub {
 
   // Opens a session and starts it. RESOURCE_EXHAUSTED when there are too many,
   // UNAVAILABLE while draining, OUT_OF_RANGE (REVISION_COMPACTED,
-  // REVISION_IN_FUTURE) when it cannot start where it wants to: `sink` is then
-  // not called.
+  // REVISION_IN_FUTURE) when it cannot start where it wants to and does not resync:
+  // `sink` is then not called.
   absl::StatusOr<std::shared_ptr<WatchSession>> Open(WatchSink& sink,
                                                      WatchSession::Options options);
 
@@ -48,6 +64,11 @@ class WatchHub {
   void Drain();
 
   int stream_count() const;
+  int stalled_stream_count() const;
+
+  // The log is needed behind this revision by some session; the largest number
+  // when there is none.
+  std::int64_t OldestCursor() const;
 
   // Runs `work` on the log reader's thread, the only one that reads the store's
   // log. False when its queue is full.
@@ -61,39 +82,82 @@ class WatchHub {
 
  private:
   friend class WatchSession;
+  using SessionPointer = std::shared_ptr<WatchSession>;
+  using SourceState = std::pair<std::string, v1::Source::State>;
+
+  // The sessions of one view.
+  struct Cohort {
+    std::shared_ptr<WatchGroup> group;
+    absl::flat_hash_set<SessionPointer> sessions;
+  };
+  struct Timer {
+    absl::Time at;
+    SessionPointer session;
+    // For a heap whose top is the earliest.
+    friend bool operator<(const Timer& a, const Timer& b) { return a.at > b.at; }
+  };
 
   // For sessions.
   const Options& options() const { return options_; }
-  EncodedChanges ReadMemory(LogPosition from, const WatchScope& scope);
+  absl::Duration stalled_after() const { return stalled_after_; }
   WatchMessage MakeProgressMessage(std::int64_t revision, absl::Time now);
-  bool TakeInitialTurn(const std::shared_ptr<WatchSession>& session);
+  // The newest revision that a client may know: the inventory is a moment ahead of
+  // the feed, and a list may have told its revision already.
+  std::int64_t HeadRevision() const;
+  // How a stream ends that does not resync.
+  absl::Status GapError(v1::WatchReset::Reason reason) const;
+  // Whether the session may send its initial state now; if not, it will be told.
+  bool TakeInitialTurn(const SessionPointer& session);
   void ReturnInitialTurn();
-  void OnFinished(const std::shared_ptr<WatchSession>& session);
+  // Has the session woken in the dispatcher's next round.
+  void WakeSoon(SessionPointer session);
+  void OnStall(SessionPointer session);
+  void OnStallOver(const SessionPointer& session);
+  void OnFinished(const SessionPointer& session);
 
   void RunDispatcher();
-  std::vector<std::shared_ptr<WatchSession>> Sessions();
+  absl::Time NextRoundLocked(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Wakes those whom the revisions concern that were published since the last call.
+  void TellChanges(absl::Time now);
+  // Has every session send Progress when a source's state is another one.
+  void TellStates(absl::Time now);
+  void RunRound(absl::Time now);
+  void SetTimer(SessionPointer session, absl::Time at);
+  std::vector<SessionPointer> Sessions() const;
+  static std::vector<SourceState> StatesOf(const Snapshot& snapshot);
 
   const Options options_;
+  const absl::Duration stalled_after_;
+  RecentMessages recent_;
 
-  // The last messages made, for other watchers at the same place.
-  struct CacheEntry {
-    LogPosition from;
-    std::int64_t head = 0;
-    WatchScope scope;
-    EncodedChanges changes;
-  };
-  Mutex cache_mutex_;
-  std::array<CacheEntry, 8> cache_ ABSL_GUARDED_BY(cache_mutex_);
-  std::size_t next_cache_slot_ ABSL_GUARDED_BY(cache_mutex_) = 0;
+  // The last Progress made, for others at the same place at the same time.
+  Mutex progress_mutex_;
+  WatchMessage progress_ ABSL_GUARDED_BY(progress_mutex_);
+  std::int64_t progress_publication_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  std::int64_t progress_revision_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  std::int64_t progress_head_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  std::int64_t progress_oldest_ ABSL_GUARDED_BY(progress_mutex_) = 0;
+  absl::Time progress_time_ ABSL_GUARDED_BY(progress_mutex_);
 
   mutable Mutex mutex_;
   CondVar wake_;
   bool published_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
-  absl::flat_hash_set<std::shared_ptr<WatchSession>> sessions_ ABSL_GUARDED_BY(mutex_);
+  std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<std::string, Cohort> cohorts_ ABSL_GUARDED_BY(mutex_);  // by key
+  int stream_count_ ABSL_GUARDED_BY(mutex_) = 0;
   int initial_turns_ ABSL_GUARDED_BY(mutex_);
-  std::deque<std::shared_ptr<WatchSession>> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<SessionPointer> waiting_ ABSL_GUARDED_BY(mutex_);
+  std::deque<SessionPointer> stalled_ ABSL_GUARDED_BY(mutex_);  // for the longest first
+  // A heap; one for each session, which may outlive it until then.
+  std::vector<Timer> timers_ ABSL_GUARDED_BY(mutex_);
+  std::vector<SessionPointer> wake_soon_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_round_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
+
+  // Used by the dispatcher only.
+  std::int64_t told_head_;
+  std::vector<SourceState> told_states_;
 
   ThreadPool scan_pool_;
   ThreadPool log_reader_;

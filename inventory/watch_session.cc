@@ -1,11 +1,14 @@
 #include "inventory/watch_session.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
+#include <vector>
 
-#include "absl/strings/str_cat.h"
+#include "inventory/cursor.h"
 #include "inventory/errors.h"
 #include "inventory/watch_hub.h"
+#include "inventory/watch_message.h"
 
 namespace tokeninventory {
 namespace {
@@ -14,53 +17,101 @@ namespace {
 constexpr std::int64_t kReadBytes = 1 << 20;
 // Progress is sent a little early: the hub looks only now and then.
 constexpr absl::Duration kProgressMargin = absl::Milliseconds(200);
+// A session is polled at least this often, so that a write that is stuck is
+// noticed although nobody is told when a write begins.
+constexpr absl::Duration kPollInterval = absl::Seconds(5);
 
-absl::Status CompactedError(std::int64_t oldest) {
-  return MakeError(absl::StatusCode::kOutOfRange, "REVISION_COMPACTED",
-                   "the change log no longer holds what follows; start from the initial state",
-                   {{"oldest_revision", absl::StrCat(oldest)}});
+absl::Status GoneError() { return absl::CancelledError("the client is gone"); }
+
+absl::Status MaxAgeError() {
+  return RetryableError(absl::StatusCode::kUnavailable, "MAX_AGE",
+                        "the stream has reached its age; go on from the last resume_token",
+                        absl::ZeroDuration());
+}
+
+// The feed's form of a page of the log.
+std::vector<std::shared_ptr<const FeedRevision>> RevisionsOf(LogPage page) {
+  std::vector<std::shared_ptr<const FeedRevision>> revisions;
+  std::shared_ptr<FeedRevision> current;
+  for (LogEntry& entry : page.entries) {
+    if (current == nullptr || current->revision != entry.revision) {
+      current = std::make_shared<FeedRevision>();
+      current->revision = entry.revision;
+      current->commit_time = entry.commit_time;
+      // What is before the page is not there, but counts.
+      current->changes.resize(static_cast<std::size_t>(entry.index));
+      revisions.push_back(current);
+    }
+    current->changes.push_back(MakeFeedChange(std::move(entry.change)));
+  }
+  return revisions;
 }
 
 }  // namespace
 
-WatchSession::WatchSession(WatchHub& hub, WatchSink& sink, Options options)
-    : hub_(hub), options_(std::move(options)), sink_(&sink) {
-  const absl::Time now = hub_.options().clock->Now();
-  MutexLock lock(mutex_);
-  last_write_ = now;
-  switch (options_.start) {
+WatchSession::WatchSession(WatchHub& hub, std::shared_ptr<WatchGroup> group, WatchSink& sink,
+                           const Options& options, absl::Time end_time)
+    : hub_(hub),
+      group_(std::move(group)),
+      on_gap_(options.on_gap),
+      progress_interval_(options.progress_interval),
+      end_time_(end_time),
+      sink_(&sink) {
+  last_write_ = hub_.options().clock->Now();
+  reset_ = options.reset;
+  switch (options.start) {
     case Start::kInitialState:
       waiting_for_turn_ = true;
       break;
     case Start::kNow:
       next_ = LogPosition{hub_.options().inventory->Current()->revision() + 1, 0};
-      progress_wanted_ = true;
+      progress_at_ = next_.revision - 1;
       break;
     case Start::kAfterRevision:
-      next_ = LogPosition{options_.after_revision + 1, 0};
+      next_ = LogPosition{options.after_revision + 1, 0};
+      resume_revision_ = options.after_revision;
       break;
   }
 }
 
 void WatchSession::BeginInitialState() {
   MutexLock lock(mutex_);
-  waiting_for_turn_ = false;
-  initial_ = hub_.options().inventory->Current();
-  next_ = LogPosition{initial_->revision() + 1, 0};
   if (sink_ == nullptr) {  // finished while it waited
-    initial_ = nullptr;
     hub_.ReturnInitialTurn();
     return;
   }
+  BeginInitialLocked();
   PumpLocked(hub_.options().clock->Now());
+}
+
+void WatchSession::BeginInitialLocked() {
+  waiting_for_turn_ = false;
+  initial_ = hub_.options().inventory->Current();
+  initial_after_ = 0;
+  next_ = LogPosition{initial_->revision() + 1, 0};
+}
+
+void WatchSession::MeetGapLocked(v1::WatchReset::Reason reason) {
+  if (on_gap_ != v1::RESYNC) {
+    FinishLocked(hub_.GapError(reason));
+    return;
+  }
+  reset_ = reason;
+  progress_at_.reset();  // the initial state ends with one
+  waiting_for_turn_ = true;
+  if (!hub_.TakeInitialTurn(shared_from_this())) return;
+  BeginInitialLocked();
+  PumpInitialLocked();
 }
 
 void WatchSession::OnWriteDone(bool ok) {
   MutexLock lock(mutex_);
   writing_ = false;
+  if (std::exchange(stalled_, false)) hub_.OnStallOver(shared_from_this());
   const absl::Time now = hub_.options().clock->Now();
   last_write_ = now;
-  if (!ok && !ending_) ending_ = absl::CancelledError("the client is gone");
+  if (ok && resume_under_way_) resume_revision_ = resume_under_way_;
+  if (!ok && !ending_) ending_ = GoneError();
   if (!ok) cancelled_ = true;
   PumpLocked(now);
 }
@@ -68,7 +119,7 @@ void WatchSession::OnWriteDone(bool ok) {
 void WatchSession::OnCancel() {
   MutexLock lock(mutex_);
   cancelled_ = true;
-  if (!ending_) ending_ = absl::CancelledError("the client is gone");
+  if (!ending_) ending_ = GoneError();
   PumpLocked(hub_.options().clock->Now());
 }
 
@@ -76,37 +127,88 @@ void WatchSession::Drain(const absl::Status& status) {
   MutexLock lock(mutex_);
   if (ending_) return;
   ending_ = status;
-  progress_wanted_ = true;
+  last_progress_wanted_ = true;
   PumpLocked(hub_.options().clock->Now());
 }
 
 absl::Time WatchSession::Poll(absl::Time now) {
   MutexLock lock(mutex_);
   if (sink_ == nullptr) return absl::InfiniteFuture();
+  last_write_ = std::min(last_write_, now);  // the clock may have been set back
+  absl::Time next = now + kPollInterval;
   if (writing_) {
-    const absl::Time stalled_at = last_write_ + hub_.options().stall_timeout;
-    if (stalled_at > now) return stalled_at;
-    if (!ending_) {
-      ending_ = MakeError(absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER",
-                          "the client did not take a message in time");
+    if (!stalled_ && now >= last_write_ + hub_.stalled_after()) {
+      stalled_ = true;
+      hub_.OnStall(shared_from_this());
     }
-    if (!aborted_) sink_->Abort();
-    aborted_ = true;
-    return absl::InfiniteFuture();
+    const absl::Time cut_at = last_write_ + hub_.options().stall_timeout;
+    if (now >= cut_at) {
+      CutLocked();
+      return next;
+    }
+    return std::min({next, cut_at, stalled_ ? cut_at : last_write_ + hub_.stalled_after()});
   }
   PumpLocked(now);
-  return last_write_ + options_.progress_interval - kProgressMargin;
+  if (end_time_ > now) next = std::min(next, end_time_);
+  return std::min(next, last_write_ + progress_interval_ - kProgressMargin);
+}
+
+void WatchSession::Wake(absl::Time now) {
+  MutexLock lock(mutex_);
+  PumpLocked(now);
+}
+
+void WatchSession::CutStalled() {
+  MutexLock lock(mutex_);
+  if (stalled_) CutLocked();
+}
+
+// What was told whole is the client's: it may not know, for want of reading.
+void WatchSession::CutLocked() {
+  if (!ending_) {
+    constexpr absl::string_view kMessage = "the client did not take a message in time";
+    ending_ =
+        resume_revision_
+            ? MakeError(
+                  absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER", kMessage,
+                  {{"resume_token", EncodeResumeToken(hub_.options().epoch, *resume_revision_)}})
+            : MakeError(absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER", kMessage);
+  }
+  if (!aborted_) sink_->Abort();
+  aborted_ = true;
+}
+
+std::int64_t WatchSession::OldestCursor() const {
+  MutexLock lock(mutex_);
+  if (sink_ == nullptr || waiting_for_turn_) return std::numeric_limits<std::int64_t>::max();
+  return group_->Skip(next_).revision - 1;
 }
 
 bool WatchSession::AtRevisionEndLocked() const {
   return !waiting_for_turn_ && initial_ == nullptr && next_.index == 0;
 }
 
+void WatchSession::TellProgress(std::int64_t revision, absl::Time now) {
+  MutexLock lock(mutex_);
+  WantProgressLocked(revision);
+  PumpLocked(now);
+}
+
+// The earliest that is wanted: one shows what the later ones would.
+void WatchSession::WantProgressLocked(std::int64_t revision) {
+  progress_at_ = std::min(progress_at_.value_or(revision), revision);
+}
+
+bool WatchSession::ProgressIsDueLocked() const {
+  return progress_at_.has_value() && AtRevisionEndLocked() && next_.revision > *progress_at_;
+}
+
 void WatchSession::PumpLocked(absl::Time now) {
   if (sink_ == nullptr || writing_) return;
   if (ending_) {
     // A thread that still makes a message will find the session finished.
-    if (!cancelled_ && progress_wanted_ && AtRevisionEndLocked()) {
+    if (!cancelled_ && last_progress_wanted_ && AtRevisionEndLocked()) {
+      last_progress_wanted_ = false;
       WriteProgressLocked(now);
       return;
     }
@@ -123,37 +225,54 @@ void WatchSession::PumpLocked(absl::Time now) {
 
 void WatchSession::PumpInitialLocked() {
   fetching_ = true;
-  const bool accepted =
-      hub_.RunScan([self = shared_from_this(), snapshot = initial_, after = initial_after_] {
-        const WatchHub::Options& hub = self->hub_.options();
-        const v1::Progress progress = MakeProgress(*snapshot, hub.feed->bounds(), hub.clock->Now());
-        EncodedInitial part =
-            EncodeInitial(*snapshot, after, self->options_.scope, hub.epoch, progress);
-        MutexLock lock(self->mutex_);
-        self->fetching_ = false;
-        if (self->sink_ == nullptr) return;
-        if (self->ending_ || self->writing_) return self->PumpLocked(hub.clock->Now());
-        self->initial_after_ = part.after;
-        if (part.done) {
-          self->initial_ = nullptr;
-          self->hub_.ReturnInitialTurn();
-        }
-        self->WriteLocked(part.message);
-      });
-  // The pool has room for all who may send an initial state at once; if it is
-  // full of other work, the hub's next round tries again.
-  if (!accepted) fetching_ = false;
+  const bool accepted = hub_.RunScan([self = shared_from_this(), snapshot = initial_,
+                                      after = initial_after_] {
+    const WatchHub::Options& hub = self->hub_.options();
+    // How fresh the sources are now, not when the snapshot was made.
+    const v1::Progress progress =
+        MakeProgress(*hub.inventory->Current(), *hub.feed, snapshot->revision(), hub.clock->Now());
+    EncodedInitial part = self->group_->view().EncodeInitial(*snapshot, after, hub.epoch, progress);
+    MutexLock lock(self->mutex_);
+    self->fetching_ = false;
+    if (self->sink_ == nullptr) return;
+    if (self->ending_ || self->writing_) return self->PumpLocked(hub.clock->Now());
+    self->initial_after_ = part.after;
+    std::optional<std::int64_t> resume_revision;
+    if (part.done) {
+      resume_revision = snapshot->revision();
+      self->initial_ = nullptr;
+      self->hub_.ReturnInitialTurn();
+    }
+    WatchMessage message = std::move(part.message);
+    if (self->reset_) {
+      message = WithReset(*self->reset_, message);
+      self->reset_.reset();
+      self->resume_revision_.reset();  // of no use any more
+    }
+    self->WriteLocked(message, resume_revision);
+  });
+  if (accepted) return;
+  // The pool has room for all who may send an initial state at once, but other work
+  // may have taken it.
+  fetching_ = false;
+  hub_.WakeSoon(shared_from_this());
 }
 
 void WatchSession::PumpChangesLocked(absl::Time now) {
-  if (progress_wanted_ && AtRevisionEndLocked()) {
-    WriteProgressLocked(now);
-    return;
-  }
   for (;;) {
+    next_ = group_->Skip(next_);
+    if (now >= end_time_ && AtRevisionEndLocked()) {
+      ending_ = MaxAgeError();
+      WriteProgressLocked(now);
+      return;
+    }
+    if (ProgressIsDueLocked()) {
+      WriteProgressLocked(now);
+      return;
+    }
     const ChangeFeed::Bounds bounds = hub_.options().feed->bounds();
     if (next_.revision <= bounds.oldest) {
-      FinishLocked(CompactedError(bounds.oldest));
+      MeetGapLocked(v1::WatchReset::COMPACTED);
       return;
     }
     if (next_.revision <= bounds.memory_oldest) {
@@ -161,16 +280,16 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
       return;
     }
     if (next_.revision > bounds.head) break;
-    EncodedChanges changes = hub_.ReadMemory(next_, options_.scope);
+    const EncodedChanges changes = group_->Read(next_);
     // Nothing read: it left the memory just now. Look again.
     if (changes.message == nullptr && changes.next == next_) continue;
     next_ = changes.next;
     if (changes.message != nullptr) {
-      WriteLocked(changes.message);
+      WriteChangesLocked(changes);
       return;
     }
   }
-  const bool due = now >= last_write_ + options_.progress_interval - kProgressMargin;
+  const bool due = now >= last_write_ + progress_interval_ - kProgressMargin;
   if (due && AtRevisionEndLocked()) WriteProgressLocked(now);
 }
 
@@ -182,56 +301,57 @@ void WatchSession::FetchFromStoreLocked() {
         EncodedChanges changes;
         if (page.ok()) {
           const bool ends_revision = page->ends_revision;
-          std::vector<std::shared_ptr<const FeedRevision>> revisions;
-          std::shared_ptr<FeedRevision> current;
-          for (LogEntry& entry : page->entries) {
-            if (current == nullptr || current->revision != entry.revision) {
-              current = std::make_shared<FeedRevision>();
-              current->revision = entry.revision;
-              current->commit_time = entry.commit_time;
-              // What is before the page is not there, but counts.
-              current->changes.resize(static_cast<std::size_t>(entry.index));
-              revisions.push_back(current);
-            }
-            current->changes.push_back(MakeFeedChange(std::move(entry.change)));
-          }
-          changes = EncodeChanges(revisions, from, self->options_.scope, self->hub_.options().epoch,
-                                  ends_revision);
+          changes = self->group_->view().EncodeChanges(RevisionsOf(*std::move(page)), from,
+                                                       self->hub_.options().epoch, ends_revision);
         }
         MutexLock lock(self->mutex_);
         self->fetching_ = false;
         if (self->sink_ == nullptr) return;
         const absl::Time now = self->hub_.options().clock->Now();
         if (self->ending_ || self->writing_) return self->PumpLocked(now);
+        if (absl::IsOutOfRange(page.status())) {
+          self->MeetGapLocked(v1::WatchReset::COMPACTED);
+          return;
+        }
         if (!page.ok()) {
-          self->FinishLocked(
-              page.status().code() == absl::StatusCode::kOutOfRange
-                  ? CompactedError(self->hub_.options().feed->bounds().oldest)
-                  : RetryableError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
-                                   "the change log cannot be read now", absl::Seconds(5)));
+          self->FinishLocked(RetryableError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                                            "the change log cannot be read now", absl::Seconds(5)));
           return;
         }
         self->next_ = changes.next;
         if (changes.message != nullptr) {
-          self->WriteLocked(changes.message);
+          self->WriteChangesLocked(changes);
           return;
         }
         // More of this revision was promised, and there was none: Progress says so.
-        if (from.index > 0 && self->next_.index == 0) self->progress_wanted_ = true;
+        if (from.index > 0 && self->next_.index == 0) {
+          self->WantProgressLocked(self->next_.revision - 1);
+        }
         self->PumpLocked(now);
       });
-  if (!accepted) fetching_ = false;  // the hub's next round tries again
+  if (accepted) return;
+  fetching_ = false;
+  hub_.WakeSoon(shared_from_this());
 }
 
-void WatchSession::WriteLocked(const WatchMessage& message) {
+void WatchSession::WriteLocked(const WatchMessage& message,
+                               std::optional<std::int64_t> resume_revision) {
   writing_ = true;
+  resume_under_way_ = resume_revision;
   last_write_ = hub_.options().clock->Now();
   sink_->Write(message);
 }
 
+void WatchSession::WriteChangesLocked(const EncodedChanges& changes) {
+  std::optional<std::int64_t> resume_revision;
+  if (changes.next.index == 0) resume_revision = changes.next.revision - 1;
+  WriteLocked(changes.message, resume_revision);
+}
+
 void WatchSession::WriteProgressLocked(absl::Time now) {
-  progress_wanted_ = false;
-  WriteLocked(hub_.MakeProgressMessage(next_.revision - 1, now));
+  progress_at_.reset();
+  next_ = group_->Skip(next_);
+  WriteLocked(hub_.MakeProgressMessage(next_.revision - 1, now), next_.revision - 1);
 }
 
 void WatchSession::FinishLocked(const absl::Status& status) {

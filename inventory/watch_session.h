@@ -9,7 +9,9 @@
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
-#include "inventory/watch_encoder.h"
+#include "inventory/watch_group.h"
+#include "inventory/watch_view.h"
+#include "tokeninventory/v1/watch.pb.h"
 
 namespace tokeninventory {
 
@@ -30,60 +32,100 @@ class WatchSink {
 };
 
 // Thread-safe. Owned by the hub until it is finished, and by its reactor.
+//
+// Locks: a session's before those of the hub, the group, the feed and the inventory.
 class WatchSession : public std::enable_shared_from_this<WatchSession> {
  public:
   enum class Start { kInitialState, kNow, kAfterRevision };
 
   struct Options {
-    WatchScope scope;
+    std::shared_ptr<const WatchView> view;
     Start start = Start::kNow;
     std::int64_t after_revision = 0;  // for kAfterRevision
     absl::Duration progress_interval;
+    // What to do when the log does not hold what follows the cursor: RESYNC sends
+    // a reset and the initial state, all else ends the stream.
+    v1::GapAction on_gap = v1::FAIL;
+    // With kInitialState: the reset that goes before it.
+    std::optional<v1::WatchReset::Reason> reset;
   };
 
-  // `sink` lives until it was told to finish.
-  WatchSession(WatchHub& hub, WatchSink& sink, Options options);
+  // `sink` lives until it was told to finish. From `end_time` on the stream ends
+  // where the client can go on: behind a whole revision, not in an initial state.
+  WatchSession(WatchHub& hub, std::shared_ptr<WatchGroup> group, WatchSink& sink,
+               const Options& options, absl::Time end_time);
 
   // From the sink's side.
   void OnWriteDone(bool ok);
   void OnCancel();
 
-  // From the hub's side: does what can be done now, and says when it wants to be
-  // called at the latest.
+  // From the hub's side.
+
+  // Looks at what time brings and does what can be done now. Returns when to be
+  // called at the latest; never again once the stream has ended.
   absl::Time Poll(absl::Time now);
+  // There may be something to send.
+  void Wake(absl::Time now);
   // It is this session's turn to send its initial state.
   void BeginInitialState();
+  // Sends Progress as soon as all up to `revision` is told and nothing is under way.
+  void TellProgress(std::int64_t revision, absl::Time now);
   // Ends the stream with a last Progress, as soon as nothing is under way.
   void Drain(const absl::Status& status);
+  // Ends the stream if it is stalled: others need the room.
+  void CutStalled();
+  // The log is needed behind this revision; the largest number when it is not.
+  std::int64_t OldestCursor() const;
+
+  const std::shared_ptr<WatchGroup>& group() const { return group_; }
 
  private:
   void PumpLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MeetGapLocked(v1::WatchReset::Reason reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void BeginInitialLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PumpInitialLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PumpChangesLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FetchFromStoreLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void WriteLocked(const WatchMessage& message) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `resume_revision`: of the resume token in it.
+  void WriteLocked(const WatchMessage& message, std::optional<std::int64_t> resume_revision)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteChangesLocked(const EncodedChanges& changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteProgressLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void CutLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WantProgressLocked(std::int64_t revision) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  bool ProgressIsDueLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AtRevisionEndLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   WatchHub& hub_;
-  const Options options_;
+  const std::shared_ptr<WatchGroup> group_;
+  const v1::GapAction on_gap_;
+  const absl::Duration progress_interval_;
+  const absl::Time end_time_;
 
-  Mutex mutex_;
+  mutable Mutex mutex_;
   WatchSink* sink_ ABSL_GUARDED_BY(mutex_);  // null once finished
   // Everything before it is told or does not concern this watcher.
   LogPosition next_ ABSL_GUARDED_BY(mutex_);
   // While the initial state is sent: what it shows, and how far it is.
   std::shared_ptr<const Snapshot> initial_ ABSL_GUARDED_BY(mutex_);
   std::int64_t initial_after_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Goes with the first message of the initial state.
+  std::optional<v1::WatchReset::Reason> reset_ ABSL_GUARDED_BY(mutex_);
+  // Progress is wanted as soon as this revision is told.
+  std::optional<std::int64_t> progress_at_ ABSL_GUARDED_BY(mutex_);
+  // Of the newest resume token that the client has, and of the one under way.
+  std::optional<std::int64_t> resume_revision_ ABSL_GUARDED_BY(mutex_);
+  std::optional<std::int64_t> resume_under_way_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
+  absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
   bool waiting_for_turn_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;  // another thread makes the next message
-  bool progress_wanted_ ABSL_GUARDED_BY(mutex_) = false;
+  bool stalled_ ABSL_GUARDED_BY(mutex_) = false;   // the hub counts it
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
-  std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
+  bool last_progress_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // before `ending_`
 };
 
 }  // namespace tokeninventory

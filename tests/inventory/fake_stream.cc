@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "gtest/gtest.h"
+#include "inventory/watch_message.h"
 
 namespace tokeninventory::testing {
 namespace {
@@ -10,7 +11,7 @@ namespace {
 WatchSession::Options MakeOptions(WatchSession::Start start, v1::TokenView view,
                                   const std::string& source) {
   WatchSession::Options options;
-  options.scope = MakeScope(view, source);
+  options.view = std::make_shared<TokenWatchView>(MakeScope(view, source));
   options.start = start;
   options.progress_interval = absl::Seconds(15);
   return options;
@@ -37,7 +38,7 @@ FakeStream::FakeStream(WatchHub& hub, const std::string& epoch, WatchSession::Op
                        Pace pace)
     : hub_(hub),
       options_(options),
-      checker_(epoch, options.scope),
+      checker_(epoch, dynamic_cast<const TokenWatchView&>(*options.view).scope()),
       checking_(options.start == WatchSession::Start::kInitialState),
       at_once_(pace == Pace::kAtOnce) {}
 
@@ -111,6 +112,11 @@ bool FakeStream::AwaitSynced() {
   return Await([&] { return synced_; });
 }
 
+bool FakeStream::AwaitSyncs(int count) {
+  MutexLock lock(mutex_);
+  return Await([&] { return syncs_ >= count; });
+}
+
 bool FakeStream::AwaitRevision(std::int64_t revision) {
   MutexLock lock(mutex_);
   return Await([&] { return told_ >= revision; });
@@ -134,6 +140,11 @@ bool FakeStream::AwaitWrite() {
 bool FakeStream::AwaitEnd() {
   MutexLock lock(mutex_);
   return Await([&] { return finished_.has_value() && !reacting_; });
+}
+
+bool FakeStream::AwaitWriteOrEnd() {
+  MutexLock lock(mutex_);
+  return Await([&] { return writes_begun_ > 0 || finished_.has_value(); });
 }
 
 bool FakeStream::AwaitWritesBegun(int count) {
@@ -208,12 +219,17 @@ void FakeStream::Abort() {
 void FakeStream::ReceiveLocked(const std::string& bytes) {
   v1::WatchTokensResponse message;
   EXPECT_TRUE(message.ParseFromString(bytes));
+  if (message.has_reset()) {
+    checking_ = true;  // whatever the client knew
+    synced_ = false;
+  }
   if (checking_) checker_.Take(message);
   for (const v1::TokenEventBatch& batch : message.batches()) {
     if (!batch.initial()) told_ = batch.revision() - (batch.continued() ? 1 : 0);
   }
   if (message.has_synced()) {
     synced_ = true;
+    ++syncs_;
     told_ = message.synced().revision();
   }
   if (message.has_progress()) {

@@ -48,12 +48,14 @@ class FakeStream final : public WatchSink {
   void Cancel();
 
   // Waits until the stream is as wanted; false after kLongWait.
-  [[nodiscard]] bool AwaitMessages(std::size_t count);  // received whole
-  [[nodiscard]] bool AwaitSynced();
+  [[nodiscard]] bool AwaitMessages(std::size_t count);      // received whole
+  [[nodiscard]] bool AwaitSynced();                         // what it was told last was synced
+  [[nodiscard]] bool AwaitSyncs(int count);                 // initial states whole
   [[nodiscard]] bool AwaitRevision(std::int64_t revision);  // told
   [[nodiscard]] bool IsToldSoon(std::int64_t revision);     // within some milliseconds
   [[nodiscard]] bool AwaitProgresses(int count);
   [[nodiscard]] bool AwaitWrite();  // one is under way
+  [[nodiscard]] bool AwaitWriteOrEnd();
   [[nodiscard]] bool AwaitWritesBegun(int count);
   [[nodiscard]] bool AwaitEnd();
   [[nodiscard]] bool AwaitMessageOrEnd();
@@ -88,6 +90,7 @@ class FakeStream final : public WatchSink {
   bool checking_ ABSL_GUARDED_BY(mutex_);
   std::int64_t told_ ABSL_GUARDED_BY(mutex_) = 0;
   bool synced_ ABSL_GUARDED_BY(mutex_) = false;
+  int syncs_ ABSL_GUARDED_BY(mutex_) = 0;
   int progresses_ ABSL_GUARDED_BY(mutex_) = 0;
   WatchMessage under_way_ ABSL_GUARDED_BY(mutex_);
   bool reacting_ ABSL_GUARDED_BY(mutex_) = false;  // a write's end is being told

@@ -57,6 +57,7 @@ void WatchChecker::Reconnect() {
 void WatchChecker::Take(const v1::WatchTokensResponse& message) {
   EXPECT_TRUE(message.batches_size() > 0 || message.has_synced() || message.has_progress())
       << "an empty message";
+  if (message.has_reset()) TakeReset(message);
   for (const v1::TokenEventBatch& batch : message.batches()) TakeBatch(batch);
   if (message.has_synced()) {
     EXPECT_FALSE(synced_) << "synced twice";
@@ -89,6 +90,18 @@ void WatchChecker::Take(const v1::WatchTokensResponse& message) {
   told_revision_ = *revision;
   resume_token_ = message.resume_token();
   tokens_at_resume_ = tokens_;
+}
+
+void WatchChecker::TakeReset(const v1::WatchTokensResponse& message) {
+  EXPECT_NE(message.reset().reason(), v1::WatchReset::REASON_UNSPECIFIED);
+  EXPECT_TRUE(message.has_synced() || message.batches_size() > 0) << "the initial state follows";
+  // A client forgets all; the store may even be another one.
+  tokens_.clear();
+  tokens_at_resume_.clear();
+  resume_token_.clear();
+  batch_revision_ = told_revision_ = token_revision_ = 0;
+  continued_ = synced_ = false;
+  ++resets_;
 }
 
 void WatchChecker::TakeBatch(const v1::TokenEventBatch& batch) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "inventory/snapshot.h"
-#include "inventory/watch_encoder.h"
+#include "inventory/token_watch_view.h"
 #include "tokeninventory/v1/token_inventory.pb.h"
 
 namespace tokeninventory::testing {
@@ -17,7 +17,7 @@ WatchScope MakeScope(v1::TokenView view, const std::string& source = "",
                      const std::string& filter = "");
 
 // Takes the messages of one stream in order and fails the test where one breaks
-// the contract (PEERS.md (b1)). Keeps what a client would know. Thread-compatible.
+// the contract. Keeps what a client would know. Thread-compatible.
 class WatchChecker {
  public:
   // `epoch` is the store's; `scope` what the stream asked for.
@@ -41,12 +41,14 @@ class WatchChecker {
   const std::string& resume_token() const { return resume_token_; }
   std::int64_t events() const { return events_; }
   int progresses() const { return progresses_; }
+  int resets() const { return resets_; }
   const v1::Progress& last_progress() const { return last_progress_; }
 
   // Expects that the client knows exactly what it asked for of `snapshot`.
   void ExpectKnows(const Snapshot& snapshot) const;
 
  private:
+  void TakeReset(const v1::WatchTokensResponse& message);
   void TakeBatch(const v1::TokenEventBatch& batch);
   void TakeEvent(const v1::TokenEvent& event, const v1::TokenEventBatch& batch);
   void TakeInitialEvent(const v1::TokenEvent& event, std::int64_t revision);
@@ -63,6 +65,7 @@ class WatchChecker {
   std::map<std::string, v1::Token> tokens_at_resume_;
   std::int64_t events_ = 0;
   int progresses_ = 0;
+  int resets_ = 0;
   v1::Progress last_progress_;
 };
 

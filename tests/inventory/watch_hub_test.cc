@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "inventory/cursor.h"
 #include "tests/inventory/watch_harness.h"
 #include "tests/testing/error_details.h"
 #include "tests/testing/gate.h"
@@ -44,7 +45,70 @@ TEST_F(WatchHubTest, AWriteThatIsStuckIsAborted) {
   EXPECT_TRUE(stream->aborted());
   EXPECT_EQ(stream->status().code(), absl::StatusCode::kResourceExhausted);
   EXPECT_EQ(ReasonOf(stream->status()), "SLOW_CONSUMER");
+  EXPECT_EQ(DetailOf<google::rpc::ErrorInfo>(stream->status())->metadata().count("resume_token"),
+            0u)
+      << "nothing was told whole";
   EXPECT_TRUE(watch_.AwaitStreamCount(0));
+}
+
+TEST_F(WatchHubTest, AStreamThatIsCutIsToldWhatItWasToldWhole) {
+  const auto stream = watch_.Open(FromInitialState(), Pace::kByHand);
+  stream->Take();
+  ASSERT_TRUE(stream->AwaitSynced());
+  house_.Pass({Lists(ObservedRange("t", 1, 6))});
+  stream->Take();
+  ASSERT_TRUE(stream->AwaitRevision(2));
+  house_.Pass({Lists(ObservedRange("t", 1, 7))});
+  ASSERT_TRUE(stream->AwaitWritesBegun(3));
+  house_.clock().Advance(absl::Seconds(60));
+  ASSERT_TRUE(stream->AwaitEnd());
+  EXPECT_EQ(ReasonOf(stream->status()), "SLOW_CONSUMER");
+  const std::string token =
+      DetailOf<google::rpc::ErrorInfo>(stream->status())->metadata().at("resume_token");
+  EXPECT_EQ(DecodeResumeToken(token, house_.ledger().epoch()).value(), 2);
+  EXPECT_EQ(token, stream->checker().resume_token());
+  // And one that had told nothing yet goes on where it began.
+  auto later = watch_.Make(AfterRevision(1), Pace::kByHand);
+  ASSERT_TRUE(later->Open().ok());
+  ASSERT_TRUE(later->AwaitWrite());
+  house_.clock().Advance(absl::Seconds(60));
+  ASSERT_TRUE(later->AwaitEnd());
+  EXPECT_EQ(DecodeResumeToken(
+                DetailOf<google::rpc::ErrorInfo>(later->status())->metadata().at("resume_token"),
+                house_.ledger().epoch())
+                .value(),
+            1);
+}
+
+TEST_F(WatchHubTest, OfTooManyStalledStreamsTheOldestAreCut) {
+  WatchHub::Options options;
+  options.max_stalled_streams = 2;
+  watch_.StartHub(std::move(options));
+  std::vector<std::unique_ptr<FakeStream>> streams;
+  for (int i = 0; i < 4; ++i) {
+    streams.push_back(watch_.Open(FromInitialState(), Pace::kByHand));
+    ASSERT_TRUE(streams.back()->AwaitWrite());
+    // Each is stalled before the next one begins to be.
+    if (i < 2) {
+      house_.clock().Advance(absl::Seconds(5));
+      ASSERT_TRUE(watch_.AwaitStalledCount(i + 1));
+    }
+  }
+  house_.clock().Advance(absl::Seconds(5));
+  for (std::size_t i : {0u, 1u}) {
+    ASSERT_TRUE(streams[i]->AwaitEnd());
+    EXPECT_EQ(ReasonOf(streams[i]->status()), "SLOW_CONSUMER");
+  }
+  ASSERT_TRUE(watch_.AwaitStalledCount(2));
+  // Those that go on make room.
+  streams[2]->TakeAll();
+  streams[3]->TakeAll();
+  ASSERT_TRUE(watch_.AwaitStalledCount(0));
+  for (std::size_t i : {2u, 3u}) {
+    ASSERT_TRUE(streams[i]->AwaitSynced());
+    EXPECT_FALSE(streams[i]->aborted());
+  }
+  EXPECT_TRUE(watch_.AwaitStreamCount(2));
 }
 
 TEST_F(WatchHubTest, ASlowWriteThatEndsInTimeIsNotAborted) {

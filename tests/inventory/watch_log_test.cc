@@ -1,4 +1,7 @@
 // Watchers that are behind: fed from the store's log, or too late for it.
+#include <algorithm>
+#include <limits>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -48,7 +51,9 @@ TEST_F(WatchLogTest, OldRevisionsComeFromTheStore) {
   ASSERT_TRUE(stream->AwaitRevision(house_.revision()));
   stream->checker().ExpectKnows(*watch_.Current());
   EXPECT_THAT(house_.store().log_reads(), Gt(0));
-  // And then from memory.
+  // And then from memory. This makes one revision, which is all that it holds.
+  house_.Pass({Lists(ObservedRange("t", 50, 55))});
+  ASSERT_TRUE(stream->AwaitRevision(house_.revision()));
   const int reads = house_.store().log_reads();
   house_.Pass({Lists(ObservedRange("t", 50, 56))});
   ASSERT_TRUE(stream->AwaitRevision(house_.revision()));
@@ -96,6 +101,7 @@ TEST_F(WatchLogTest, RevisionsLargerThanAMessageAreCut) {
 TEST_F(WatchLogTest, ARevisionWhoseRestConcernsOthersIsClosedByProgress) {
   LedgerSetup setup = SmallFeed();
   setup.sources.push_back(MakeSourceInfo("beta"));
+  setup.rules = *LeadRules::Make({LeadRule{}});  // nobody is warned before
   watch_.Reopen(setup);
   const absl::Time end = house_.clock().Now() + absl::Hours(1);
   const auto expiring = [end](const std::string& prefix, int count) {
@@ -150,7 +156,7 @@ TEST_F(WatchLogTest, ACompactedRevisionIsRefused) {
   EXPECT_EQ(ReasonOf(status), "REVISION_COMPACTED");
   const auto info = *DetailOf<google::rpc::ErrorInfo>(status);
   EXPECT_EQ(info.metadata().at("oldest_revision"), "5");
-  EXPECT_EQ(info.metadata().at("current_revision"), "5");
+  EXPECT_EQ(info.metadata().at("current_revision"), "6") << "a day without a pass was told";
   EXPECT_EQ(stream->writes_begun(), 0);
 }
 
@@ -204,6 +210,98 @@ TEST_F(WatchLogTest, CompactionByCountTellsAWatcherThatIsBehind) {
   ASSERT_TRUE(stream->AwaitEnd());
   EXPECT_EQ(stream->status().code(), absl::StatusCode::kOutOfRange);
   EXPECT_EQ(ReasonOf(stream->status()), "REVISION_COMPACTED");
+}
+
+TEST_F(WatchLogTest, CompactionIsToldWhatLiveCursorsNeed) {
+  constexpr std::int64_t kNobody = std::numeric_limits<std::int64_t>::max();
+  const auto oldest_cursor = [this] {
+    house_.Advance(absl::Minutes(10));
+    return house_.store().last_limits().oldest_cursor;
+  };
+  watch_.StartHub(1000, /*stall_timeout=*/absl::Hours(1000));
+  EXPECT_EQ(oldest_cursor(), kNobody);
+  for (int i = 1; i <= 3; ++i) house_.Pass({Lists(ObservedRange("t", 1, i))});
+  const auto initial = watch_.Open(FromInitialState(), FakeStream::Pace::kByHand);
+  ASSERT_TRUE(initial->AwaitWrite());
+  EXPECT_EQ(oldest_cursor(), 3) << "what comes after the initial state that is being sent";
+  for (int i = 4; i <= 6; ++i) house_.Pass({Lists(ObservedRange("t", 1, i))});
+  const auto quick = watch_.Open(FromNow());
+  ASSERT_TRUE(quick->AwaitMessages(1));
+  EXPECT_EQ(oldest_cursor(), 3);
+  initial->TakeAll();
+  ASSERT_TRUE(initial->AwaitRevision(6));
+  EXPECT_EQ(oldest_cursor(), 6);
+  // One whom nothing concerns needs nothing.
+  const auto other = watch_.Open(FromNow(v1::BASIC, "nobody"));
+  ASSERT_TRUE(other->AwaitMessages(1));
+  house_.Pass({Lists(ObservedRange("t", 1, 7))});
+  ASSERT_TRUE(quick->AwaitRevision(7));
+  ASSERT_TRUE(initial->AwaitRevision(7));
+  house_.clock().Advance(absl::Seconds(15));
+  ASSERT_TRUE(other->AwaitRevision(7));
+  EXPECT_EQ(oldest_cursor(), 7);
+  for (FakeStream* stream : {initial.get(), quick.get(), other.get()}) stream->Cancel();
+  ASSERT_TRUE(watch_.AwaitStreamCount(0));
+  EXPECT_EQ(oldest_cursor(), kNobody);
+}
+
+TEST_F(WatchLogTest, AClientThatStopsReadingHoldsOneMessageAndNoOtherIsKeptForIt) {
+  watch_.StartHub(1000, /*stall_timeout=*/absl::Hours(1000));
+  // Counts the messages that somebody holds.
+  class CountingSink final : public WatchSink {
+   public:
+    void Write(const WatchMessage& message) override {
+      MutexLock lock(mutex_);
+      written_.push_back(message);
+      under_way_ = message;
+      wake_.NotifyAll();
+    }
+    void Finish(const absl::Status&) override { finished_.Open(); }
+    void Abort() override {}
+    // Waits for a message, and takes it.
+    void Take() {
+      MutexLock lock(mutex_);
+      while (under_way_ == nullptr) wake_.Wait(mutex_);
+      under_way_ = nullptr;
+    }
+    std::size_t written() const {
+      MutexLock lock(mutex_);
+      return written_.size();
+    }
+    std::size_t held() const {
+      MutexLock lock(mutex_);
+      return static_cast<std::size_t>(
+          std::count_if(written_.begin(), written_.end(),
+                        [](const auto& message) { return !message.expired(); }));
+    }
+    Gate finished_;
+
+   private:
+    mutable Mutex mutex_;
+    CondVar wake_;
+    std::vector<std::weak_ptr<const std::string>> written_ ABSL_GUARDED_BY(mutex_);
+    WatchMessage under_way_ ABSL_GUARDED_BY(mutex_);
+  };
+  CountingSink stopped;
+  CountingSink reads;
+  const auto stopped_session = *watch_.hub().Open(stopped, FromNow());
+  const auto reading_session = *watch_.hub().Open(reads, FromNow());
+  constexpr int kRevisions = 60;
+  for (int i = 1; i <= kRevisions; ++i) {
+    reads.Take();
+    reading_session->OnWriteDone(true);
+    house_.Pass({Lists(ObservedRange("t", 1, i))});
+  }
+  reads.Take();
+  reading_session->OnWriteDone(true);
+  EXPECT_EQ(reads.written(), 1u + kRevisions) << "each as it came";
+  EXPECT_EQ(stopped.written(), 1u);
+  EXPECT_EQ(stopped.held(), 1u);
+  // Some are kept for whoever comes next, and no more than that.
+  EXPECT_LE(reads.held(), 17u);
+  stopped_session->OnWriteDone(false);
+  reading_session->OnCancel();
+  ASSERT_TRUE(stopped.finished_.Await() && reads.finished_.Await());
 }
 
 TEST_F(WatchLogTest, ASlowWatcherCostsOneMessageAndCatchesUp) {

@@ -222,7 +222,7 @@ TEST_P(WatchThreadsTest, ManyStreamsOfManyKindsAgree) {
   std::vector<std::unique_ptr<FakeStream>> streams;
   for (int i = 0; i < 60; ++i) {
     WatchSession::Options options = i % 2 == 0 ? FromInitialState() : FromNow();
-    options.scope = scopes[i % 5];
+    options.view = std::make_shared<TokenWatchView>(scopes[i % 5]);
     streams.push_back(watch_.Open(options, i % 7 == 0 ? Pace::kByHand : Pace::kAtOnce));
   }
   for (int pass = 0; pass < 30; ++pass) {

@@ -35,6 +35,11 @@ class FaultyTokenStore final : public TokenStore {
     MutexLock lock(mutex_);
     return failed_commits_;
   }
+  // Of the last Compact.
+  LogLimits last_limits() const {
+    MutexLock lock(mutex_);
+    return last_limits_;
+  }
   int log_reads() const {
     MutexLock lock(mutex_);
     return log_reads_;
@@ -70,12 +75,17 @@ class FaultyTokenStore final : public TokenStore {
     return store_->ReadHistory(row, before_revision, limit);
   }
   absl::StatusOr<StoreHead> Compact(const LogLimits& limits) override {
+    {
+      MutexLock lock(mutex_);
+      last_limits_ = limits;
+    }
     return store_->Compact(limits);
   }
 
  private:
   const std::unique_ptr<TokenStore> store_;
   mutable Mutex mutex_;
+  LogLimits last_limits_ ABSL_GUARDED_BY(mutex_);
   int commits_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
   int commits_to_fail_ ABSL_GUARDED_BY(mutex_) = 0;
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;

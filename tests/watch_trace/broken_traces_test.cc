@@ -7,6 +7,7 @@
 #include <utility>
 #include <vector>
 
+#include "inventory/token_watch_view.h"
 #include "tests/watch_trace/trace_fixture.h"
 
 namespace tokeninventory::testing {
@@ -35,7 +36,7 @@ class BrokenTraceTest : public TraceFixture {
     OpenWatch all = Watch(FromInitialState());
     EXPECT_TRUE(all.stream->AwaitSynced());
     WatchSession::Options of_role = FromInitialState();
-    of_role.scope = MakeScope(v1::FULL, "", "role = \"1\"");
+    of_role.view = std::make_shared<TokenWatchView>(MakeScope(v1::FULL, "", "role = \"1\""));
     OpenWatch filtered = Watch(of_role);
     EXPECT_TRUE(filtered.stream->AwaitSynced());
     house_.Pass({tokens({{"a", "1"}, {"b", "1"}, {"c", "1"}})});              // 2: two events

@@ -2,6 +2,7 @@
 // checker: in a hurry, slowly, over compactions and restarts, broken off anywhere.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <memory>
 #include <random>
 #include <string>
@@ -9,6 +10,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/proto_time.h"
+#include "inventory/token_watch_view.h"
 #include "tests/inventory/vendor_churn.h"
 #include "tests/testing/error_details.h"
 #include "tests/watch_trace/trace_fixture.h"
@@ -49,6 +51,27 @@ INSTANTIATE_TEST_SUITE_P(FeedBytes, RecordedTraceTest,
                            return param.param > (1 << 20) ? "Memory" : "Store";
                          });
 
+// However often a client that is far behind breaks off, it gets on: a revision that
+// does not fit is not begun in a message that ends others.
+TEST_P(RecordedTraceTest, ResumeTokensComeWithLargeRevisions) {
+  for (char fill = 'a'; fill < 'a' + 20; ++fill) {
+    std::vector<ObservedToken> tokens = ObservedRange("large", 1, 40);
+    for (ObservedToken& observed : tokens) {
+      observed.token.set_provider_uri(std::string(60 << 10, fill));
+    }
+    house_.Pass({Lists(tokens)});
+  }
+  OpenWatch watch = Watch(AfterRevision(0));
+  AwaitTold(watch);
+  int longest = 0, without = 0;
+  for (const auto& message : watch.stream->messages()) {
+    without = message.resume_token().empty() ? without + 1 : 0;
+    longest = std::max(longest, without);
+  }
+  // One revision: 4.8 MiB of old and new tokens, of which a page of the log holds 1 MiB.
+  EXPECT_LE(longest, 4);
+}
+
 // Of several parents, views and filters.
 std::vector<WatchScope> Scopes() {
   return {MakeScope(v1::FULL), MakeScope(v1::BASIC, "beta"),
@@ -68,7 +91,7 @@ TEST_P(RecordedTraceTest, UnderChurn) {
       WatchSession::Options options = i % 3 == 0   ? FromInitialState()
                                       : i % 3 == 1 ? FromNow()
                                                    : AfterRevision(early - i % 4);
-      options.scope = scope;
+      options.view = std::make_shared<TokenWatchView>(scope);
       watches.push_back(Watch(options));
       ++i;
     }
@@ -88,7 +111,7 @@ TEST_P(RecordedTraceTest, SlowClientsThatBreakOffAnywhere) {
   std::vector<OpenWatch> watches;
   for (const WatchScope& scope : Scopes()) {
     WatchSession::Options options = FromInitialState();
-    options.scope = scope;
+    options.view = std::make_shared<TokenWatchView>(scope);
     watches.push_back(Watch(options, FakeStream::Pace::kByHand));
   }
   for (int round = 0; round < 60; ++round) {
@@ -114,7 +137,7 @@ TEST_P(RecordedTraceTest, OverRestarts) {
   std::vector<OpenWatch> watches;
   for (const WatchScope& scope : Scopes()) {
     WatchSession::Options options = FromInitialState();
-    options.scope = scope;
+    options.view = std::make_shared<TokenWatchView>(scope);
     watches.push_back(Watch(options));
     ASSERT_TRUE(watches.back().stream->AwaitSynced());
   }
@@ -150,7 +173,7 @@ TEST_P(RecordedTraceTest, OverCompactionsWatchersSeeAllOrAnError) {
   for (const WatchScope& scope : Scopes()) {
     for (int i = 0; i < 2; ++i) {
       WatchSession::Options options = FromInitialState();
-      options.scope = scope;
+      options.view = std::make_shared<TokenWatchView>(scope);
       // One reads all at once, one now and then.
       watches.push_back(
           Watch(options, i == 0 ? FakeStream::Pace::kAtOnce : FakeStream::Pace::kByHand));
@@ -219,7 +242,7 @@ TEST_P(RecordedTraceTest, EveryCauseOfAChange) {
   std::vector<OpenWatch> watches;
   for (const char* filter : {"", "state = EXPIRED", "kind = \"personal\"", "presence = MISSING"}) {
     WatchSession::Options options = FromInitialState();
-    options.scope = MakeScope(v1::FULL, "", filter);
+    options.view = std::make_shared<TokenWatchView>(MakeScope(v1::FULL, "", filter));
     watches.push_back(Watch(options));
     ASSERT_TRUE(watches.back().stream->AwaitSynced());
   }

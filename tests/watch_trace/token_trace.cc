@@ -253,6 +253,7 @@ absl::Status WriteLog::Add(const LogEntry& entry) {
                                             next_.revision, " should"));
   }
   ++next_.index;
+  if (entry.change.subject != LogSubject::kToken) return absl::OkStatus();
   Change change;
   change.revision = entry.revision;
   std::set<std::string> uids;

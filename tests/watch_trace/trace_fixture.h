@@ -9,6 +9,7 @@
 #include "gtest/gtest.h"
 #include "inventory/cursor.h"
 #include "inventory/token_name.h"
+#include "inventory/token_watch_view.h"
 #include "tests/inventory/watch_harness.h"
 #include "tests/testing/error_details.h"
 #include "tests/watch_trace/token_trace.h"
@@ -126,10 +127,10 @@ class TraceFixture : public ::testing::Test {
 
   v1::WatchTokensRequest RequestOf(const WatchSession::Options& options) {
     v1::WatchTokensRequest request;
-    request.set_parent(options.scope.source.empty() ? "sources/-"
-                                                    : SourceName(options.scope.source));
-    request.set_view(options.scope.view);
-    request.set_filter(options.scope.filter_text);
+    const WatchScope& scope = dynamic_cast<const TokenWatchView&>(*options.view).scope();
+    request.set_parent(scope.source.empty() ? "sources/-" : SourceName(scope.source));
+    request.set_view(scope.view);
+    request.set_filter(scope.filter_text);
     switch (options.start) {
       case WatchSession::Start::kInitialState:
         request.mutable_initial_state();

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "inventory/token_watch_view.h"
 #include "tests/watch_trace/trace_fixture.h"
 
 namespace tokeninventory::testing {
@@ -75,7 +76,7 @@ class WatchScript : public TraceFixture {
 
   WatchSession::Options WithFilter(WatchSession::Options options, const std::string& filter,
                                    const std::string& source = "") {
-    options.scope = MakeScope(v1::FULL, source, filter);
+    options.view = std::make_shared<TokenWatchView>(MakeScope(v1::FULL, source, filter));
     return options;
   }
 

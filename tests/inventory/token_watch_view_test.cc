@@ -1,21 +1,25 @@
-// Watch messages as bytes, from changes made by hand.
-#include "inventory/watch_encoder.h"
+// WatchTokens messages as bytes, from changes made by hand.
+#include "inventory/token_watch_view.h"
 
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/proto_time.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "inventory/cursor.h"
+#include "inventory/watch_message.h"
 #include "tests/inventory/snapshot_maker.h"
 #include "tests/inventory/watch_checker.h"
+#include "tests/testing/error_details.h"
 
 namespace tokeninventory::testing {
 namespace {
 
 using ::testing::ElementsAre;
+using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
 using Event = v1::TokenEvent;
@@ -42,13 +46,22 @@ std::string Bytes(v1::Token::Presence presence, const std::string& source = "acm
   return SerializeToken(MakeToken(source, "t", presence));
 }
 
+EncodedChanges EncodeChanges(const Revisions& revisions, LogPosition from, const WatchScope& scope,
+                             bool ends_revision = true) {
+  return TokenWatchView(scope).EncodeChanges(revisions, from, kEpoch, ends_revision);
+}
+
+EncodedInitial EncodeInitial(const Snapshot& snapshot, const WatchScope& scope) {
+  return TokenWatchView(scope).EncodeInitial(snapshot, 0, kEpoch, v1::Progress());
+}
+
 v1::WatchTokensResponse Parse(const WatchMessage& message) {
   v1::WatchTokensResponse response;
   EXPECT_TRUE(message != nullptr && response.ParseFromString(*message));
   return response;
 }
 
-TEST(WatchEncoderTest, WhatAChangeOfPresenceIsToAWatcher) {
+TEST(TokenWatchViewTest, WhatAChangeOfPresenceIsToAWatcher) {
   const std::string none;
   const std::string listed = Bytes(v1::Token::LISTED);
   const std::string missing = Bytes(v1::Token::MISSING);
@@ -77,8 +90,7 @@ TEST(WatchEncoderTest, WhatAChangeOfPresenceIsToAWatcher) {
   };
   for (const Case& c : cases) {
     const Revisions revisions = {MakeRevision(5, {Change(c.before, c.after)})};
-    const EncodedChanges encoded =
-        EncodeChanges(revisions, {5, 0}, MakeScope(v1::FULL), kEpoch, true);
+    const EncodedChanges encoded = EncodeChanges(revisions, {5, 0}, MakeScope(v1::FULL));
     EXPECT_EQ(encoded.next, (LogPosition{6, 0}));
     if (c.type == Event::TYPE_UNSPECIFIED) {
       EXPECT_EQ(encoded.message, nullptr);
@@ -100,7 +112,7 @@ TEST(WatchEncoderTest, WhatAChangeOfPresenceIsToAWatcher) {
   }
 }
 
-TEST(WatchEncoderTest, WhatAFilterMakesOfAChange) {
+TEST(TokenWatchViewTest, WhatAFilterMakesOfAChange) {
   v1::Token token = MakeToken("acme", "t");
   token.set_role("user");
   const std::string user = SerializeToken(token);
@@ -132,7 +144,7 @@ TEST(WatchEncoderTest, WhatAFilterMakesOfAChange) {
   for (const Case& c : cases) {
     const Revisions revisions = {MakeRevision(5, {Change(c.before, c.after)})};
     const EncodedChanges encoded =
-        EncodeChanges(revisions, {5, 0}, MakeScope(v1::FULL, "", "role = \"admin\""), kEpoch, true);
+        EncodeChanges(revisions, {5, 0}, MakeScope(v1::FULL, "", "role = \"admin\""));
     EXPECT_EQ(encoded.next, (LogPosition{6, 0}));
     EXPECT_EQ(encoded.message == nullptr, c.type == Event::TYPE_UNSPECIFIED);
     if (encoded.message == nullptr) continue;
@@ -144,22 +156,21 @@ TEST(WatchEncoderTest, WhatAFilterMakesOfAChange) {
   }
 }
 
-TEST(WatchEncoderTest, ModifiedNamesTheChangedFields) {
+TEST(TokenWatchViewTest, ModifiedNamesTheChangedFields) {
   v1::Token token = MakeToken("acme", "t");
   const std::string before = SerializeToken(token);
   token.set_role("admin");
   token.add_permissions("write");
   token.set_revision(9);
   const Revisions revisions = {MakeRevision(9, {Change(before, SerializeToken(token))})};
-  const auto basic =
-      Parse(EncodeChanges(revisions, {9, 0}, MakeScope(v1::BASIC), kEpoch, true).message);
+  const auto basic = Parse(EncodeChanges(revisions, {9, 0}, MakeScope(v1::BASIC)).message);
   const Event& event = basic.batches(0).events(0);
   EXPECT_THAT(event.changed_fields().paths(), ElementsAre("role", "permissions"));
   EXPECT_EQ(event.token().permissions_size(), 0) << "BASIC";
   EXPECT_EQ(event.token().role(), "admin");
 }
 
-TEST(WatchEncoderTest, OnlyChangesOfItsSourceConcernAWatcher) {
+TEST(TokenWatchViewTest, OnlyChangesOfItsSourceConcernAWatcher) {
   // A source whose id begins with another one's.
   const Revisions revisions = {
       MakeRevision(1, {Change("", Bytes(v1::Token::LISTED, "acme"))}),
@@ -167,8 +178,7 @@ TEST(WatchEncoderTest, OnlyChangesOfItsSourceConcernAWatcher) {
                        Change("", Bytes(v1::Token::LISTED, "acme"))}),
       MakeRevision(3, {Change("", Bytes(v1::Token::LISTED, "acme-2"))}),
   };
-  const EncodedChanges encoded =
-      EncodeChanges(revisions, {1, 0}, MakeScope(v1::BASIC, "acme"), kEpoch, true);
+  const EncodedChanges encoded = EncodeChanges(revisions, {1, 0}, MakeScope(v1::BASIC, "acme"));
   const auto response = Parse(encoded.message);
   ASSERT_EQ(response.batches_size(), 2);
   EXPECT_EQ(response.batches(0).revision(), 1);
@@ -177,6 +187,128 @@ TEST(WatchEncoderTest, OnlyChangesOfItsSourceConcernAWatcher) {
   EXPECT_EQ(encoded.next, (LogPosition{4, 0}));
   EXPECT_EQ(DecodeResumeToken(response.resume_token(), kEpoch).value(), 3)
       << "3 has nothing for it";
+}
+
+TEST(TokenWatchViewTest, NoticesAreNotShown) {
+  LogChange notice;
+  notice.row = 1;
+  notice.subject = LogSubject::kNotice;
+  // As long as a token, so that nothing but the subject tells them apart.
+  notice.before = Bytes(v1::Token::LISTED);
+  notice.after = Bytes(v1::Token::DELETED);
+  const LogChange token = Change("", Bytes(v1::Token::LISTED));
+  EXPECT_THAT(MakeFeedChange(notice).changed_fields, IsEmpty());
+  const Revisions revisions = {MakeRevision(1, {notice}), MakeRevision(2, {notice, token, notice}),
+                               MakeRevision(3, {notice})};
+  const EncodedChanges encoded = EncodeChanges(revisions, {1, 0}, MakeScope(v1::FULL));
+  EXPECT_EQ(encoded.next, (LogPosition{4, 0}));
+  const auto response = Parse(encoded.message);
+  ASSERT_EQ(response.batches_size(), 1);
+  EXPECT_EQ(response.batches(0).revision(), 2);
+  EXPECT_EQ(response.batches(0).events_size(), 1);
+  EXPECT_EQ(DecodeResumeToken(response.resume_token(), kEpoch).value(), 3) << "it covers them";
+  EXPECT_EQ(EncodeChanges({revisions[0]}, {1, 0}, MakeScope(v1::FULL)).message, nullptr);
+}
+
+TEST(TokenWatchViewTest, EqualViewsAreThoseThatShowTheSame) {
+  const TokenWatchView view(MakeScope(v1::BASIC, "acme", "role = \"a\""));
+  EXPECT_EQ(view.source(), "acme");
+  EXPECT_TRUE(view.Equals(TokenWatchView(MakeScope(v1::BASIC, "acme", "role = \"a\""))));
+  for (const WatchScope& other :
+       {MakeScope(v1::FULL, "acme", "role = \"a\""), MakeScope(v1::BASIC, "", "role = \"a\""),
+        MakeScope(v1::BASIC, "acme", "role = \"b\""), MakeScope(v1::BASIC, "acme")}) {
+    EXPECT_FALSE(view.Equals(TokenWatchView(other)));
+  }
+}
+
+TEST(WatchMessageTest, AResetComesFirst) {
+  const auto message = EncodeInitialPart(7, "", true, kEpoch, v1::Progress());
+  const auto response = Parse(WithReset(v1::WatchReset::COMPACTED, message));
+  EXPECT_EQ(response.reset().reason(), v1::WatchReset::COMPACTED);
+  EXPECT_EQ(response.synced().revision(), 7);
+  EXPECT_EQ(DecodeResumeToken(response.resume_token(), kEpoch).value(), 7);
+}
+
+TEST(TokenWatchViewTest, OnlyChangesOfTheNamedFieldsAreModifications) {
+  v1::Token token = MakeToken("acme", "t");
+  token.set_role("user");
+  const std::string user = SerializeToken(token);
+  token.mutable_last_used_time()->set_seconds(1);
+  token.set_revision(9);
+  token.mutable_update_time()->set_seconds(9);
+  const std::string used = SerializeToken(token);
+  token.set_role("admin");
+  token.mutable_last_used_time()->set_seconds(2);
+  const std::string admin = SerializeToken(token);
+  token.set_presence(v1::Token::DELETED);
+  const std::string deleted = SerializeToken(token);
+  WatchScope scope = MakeScope(v1::FULL);
+  scope.changed_fields = {v1::Token::kDisplayNameFieldNumber, v1::Token::kRoleFieldNumber};
+  WatchScope filtered = MakeScope(v1::FULL, "", "role = \"admin\"");
+  filtered.changed_fields = {v1::Token::kDisplayNameFieldNumber};
+  struct Case {
+    const WatchScope& scope;
+    const std::string& before;
+    const std::string& after;
+    Event::Type type;
+  };
+  const std::string none;
+  const Case cases[] = {
+      {scope, user, used, Event::TYPE_UNSPECIFIED},
+      {scope, used, admin, Event::MODIFIED},
+      {scope, none, used, Event::ADDED},
+      {scope, used, deleted, Event::REMOVED},
+      {scope, deleted, used, Event::ADDED},
+      {filtered, used, admin, Event::ADDED},
+      {filtered, admin, used, Event::REMOVED},
+  };
+  for (const Case& c : cases) {
+    const Revisions revisions = {MakeRevision(9, {Change(c.before, c.after)})};
+    const EncodedChanges encoded = EncodeChanges(revisions, {9, 0}, c.scope);
+    EXPECT_EQ(encoded.next, (LogPosition{10, 0}));
+    EXPECT_EQ(encoded.message == nullptr, c.type == Event::TYPE_UNSPECIFIED);
+    if (encoded.message == nullptr) continue;
+    const auto response = Parse(encoded.message);
+    const Event& event = response.batches(0).events(0);
+    EXPECT_EQ(event.type(), c.type);
+    if (c.type == Event::MODIFIED) {
+      EXPECT_THAT(event.changed_fields().paths(), ElementsAre("role", "last_used_time"))
+          << "all that changed are told";
+    }
+  }
+  EXPECT_FALSE(TokenWatchView(scope).Equals(TokenWatchView(MakeScope(v1::FULL))));
+}
+
+TEST(TokenWatchViewTest, ChangedFieldsAreTopLevelFieldsThatDoNotAlwaysChange) {
+  const auto parse = [](const std::vector<std::string>& paths) {
+    google::protobuf::FieldMask mask;
+    for (const std::string& path : paths) mask.add_paths(path);
+    return ParseChangedFields(mask);
+  };
+  EXPECT_THAT(parse({}).value(), IsEmpty());
+  EXPECT_THAT(parse({"scopes", "role", "scopes"}).value(),
+              ElementsAre(v1::Token::kRoleFieldNumber, v1::Token::kScopesFieldNumber));
+  struct Case {
+    const char* path;
+    const char* hint;
+  };
+  const Case cases[] = {{"rol", "did you mean role?"},
+                        {"owner.email", "did you mean owner?"},
+                        {"revision", "always changes"},
+                        {"update_time", "always changes"},
+                        {"", "not a field"},
+                        {"*", "not a field"},
+                        {"Role", "did you mean role?"}};
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.path);
+    const absl::Status status = parse({"role", c.path}).status();
+    EXPECT_EQ(status.code(), absl::StatusCode::kInvalidArgument);
+    EXPECT_EQ(ReasonOf(status), "INVALID_CHANGED_FIELDS");
+    const auto bad = DetailOf<google::rpc::BadRequest>(status);
+    ASSERT_TRUE(bad.has_value());
+    EXPECT_EQ(bad->field_violations(0).field(), "changed_fields");
+    EXPECT_THAT(bad->field_violations(0).description(), HasSubstr(c.hint));
+  }
 }
 
 // A revision of `count` tokens of 60 KiB each.
@@ -191,14 +323,13 @@ std::shared_ptr<const FeedRevision> MakeLargeRevision(std::int64_t number, int c
   return MakeRevision(number, std::move(changes));
 }
 
-TEST(WatchEncoderTest, ALargeRevisionIsCutAndOnlyItsEndCanBeResumed) {
+TEST(TokenWatchViewTest, ALargeRevisionIsCutAndOnlyItsEndCanBeResumed) {
   const Revisions revisions = {MakeLargeRevision(7, 40), MakeLargeRevision(8, 1)};
   LogPosition next{7, 0};
   int events = 0;
   int messages = 0;
   while (next.revision == 7) {
-    const EncodedChanges encoded =
-        EncodeChanges(revisions, next, MakeScope(v1::FULL), kEpoch, true);
+    const EncodedChanges encoded = EncodeChanges(revisions, next, MakeScope(v1::FULL));
     ASSERT_NE(encoded.message, nullptr);
     EXPECT_LT(encoded.message->size(), std::size_t{1} << 20);
     const auto response = Parse(encoded.message);
@@ -214,14 +345,13 @@ TEST(WatchEncoderTest, ALargeRevisionIsCutAndOnlyItsEndCanBeResumed) {
   EXPECT_EQ(messages, 3);
 }
 
-TEST(WatchEncoderTest, ARevisionIsContinuedOnlyWhenMoreOfItConcernsTheWatcher) {
+TEST(TokenWatchViewTest, ARevisionIsContinuedOnlyWhenMoreOfItConcernsTheWatcher) {
   // 900 KiB for the watcher, then as much for others.
   auto revision = std::make_shared<FeedRevision>(*MakeLargeRevision(7, 15));
   const auto others = MakeLargeRevision(7, 15, "beta");
   for (const FeedChange& change : others->changes) revision->changes.push_back(change);
   const Revisions revisions = {revision};
-  const EncodedChanges encoded =
-      EncodeChanges(revisions, {7, 0}, MakeScope(v1::FULL, "acme"), kEpoch, true);
+  const EncodedChanges encoded = EncodeChanges(revisions, {7, 0}, MakeScope(v1::FULL, "acme"));
   const auto response = Parse(encoded.message);
   EXPECT_EQ(response.batches(0).events_size(), 15);
   EXPECT_FALSE(response.batches(0).continued());
@@ -229,20 +359,31 @@ TEST(WatchEncoderTest, ARevisionIsContinuedOnlyWhenMoreOfItConcernsTheWatcher) {
   EXPECT_EQ(DecodeResumeToken(response.resume_token(), kEpoch).value(), 7);
 }
 
-TEST(WatchEncoderTest, APartOfARevisionFromTheLogIsContinued) {
-  const Revisions revisions = {MakeRevision(6, {Change("", Bytes(v1::Token::LISTED))}),
-                               MakeRevision(7, {Change("", Bytes(v1::Token::LISTED))})};
+TEST(TokenWatchViewTest, APartOfARevisionFromTheLogIsContinued) {
+  const Revisions revisions = {MakeRevision(7, {Change("", Bytes(v1::Token::LISTED))})};
   const EncodedChanges encoded =
-      EncodeChanges(revisions, {6, 0}, MakeScope(v1::FULL), kEpoch, /*ends_revision=*/false);
+      EncodeChanges(revisions, {7, 0}, MakeScope(v1::FULL), /*ends_revision=*/false);
   const auto response = Parse(encoded.message);
-  ASSERT_EQ(response.batches_size(), 2);
-  EXPECT_FALSE(response.batches(0).continued());
-  EXPECT_TRUE(response.batches(1).continued());
+  ASSERT_EQ(response.batches_size(), 1);
+  EXPECT_TRUE(response.batches(0).continued());
   EXPECT_THAT(response.resume_token(), IsEmpty());
   EXPECT_EQ(encoded.next, (LogPosition{7, 1}));
 }
 
-TEST(WatchEncoderTest, TheInitialStateShowsWhatListShows) {
+TEST(TokenWatchViewTest, ARevisionThatDoesNotFitIsNotBegunBehindOthers) {
+  const Revisions revisions = {MakeRevision(6, {Change("", Bytes(v1::Token::LISTED))}),
+                               MakeRevision(7, {Change("", Bytes(v1::Token::LISTED))})};
+  const EncodedChanges encoded =
+      EncodeChanges(revisions, {6, 0}, MakeScope(v1::FULL), /*ends_revision=*/false);
+  const auto response = Parse(encoded.message);
+  ASSERT_EQ(response.batches_size(), 1);
+  EXPECT_EQ(response.batches(0).revision(), 6);
+  EXPECT_FALSE(response.batches(0).continued());
+  EXPECT_EQ(DecodeResumeToken(response.resume_token(), kEpoch).value(), 6);
+  EXPECT_EQ(encoded.next, (LogPosition{7, 0}));
+}
+
+TEST(TokenWatchViewTest, TheInitialStateShowsWhatListShows) {
   SnapshotMaker maker;
   maker.Source("acme").Source("beta");
   maker.Put(1, MakeToken("acme", "listed"))
@@ -256,8 +397,7 @@ TEST(WatchEncoderTest, TheInitialStateShowsWhatListShows) {
     int events;
   };
   for (const Case& c : {Case{"", 3}, Case{"acme", 2}, Case{"beta", 1}, Case{"none", 0}}) {
-    const EncodedInitial initial =
-        EncodeInitial(*snapshot, 0, MakeScope(v1::BASIC, c.source), kEpoch, v1::Progress());
+    const EncodedInitial initial = EncodeInitial(*snapshot, MakeScope(v1::BASIC, c.source));
     EXPECT_TRUE(initial.done);
     const auto response = Parse(initial.message);
     EXPECT_EQ(response.batches_size(), c.events == 0 ? 0 : 1);
@@ -270,17 +410,46 @@ TEST(WatchEncoderTest, TheInitialStateShowsWhatListShows) {
   }
 }
 
-TEST(WatchEncoderTest, ProgressIsNeverAheadOfTheHeadItTells) {
+TEST(WatchMessageTest, ProgressIsNeverAheadOfTheHeadItTells) {
   SnapshotMaker maker;
   maker.Source("acme");
   maker.Build();
   const auto snapshot = maker.Build();
   // The inventory is a moment ahead of the feed.
-  ChangeFeed::Bounds bounds;
-  bounds.head = 1;
-  EXPECT_EQ(MakeProgress(*snapshot, bounds, kTime).head_revision(), 2);
-  bounds.head = 3;
-  EXPECT_EQ(MakeProgress(*snapshot, bounds, kTime).head_revision(), 3);
+  ChangeFeed feed(1 << 20);
+  feed.Start({.epoch = kEpoch, .revision = 1, .oldest_revision = 0});
+  EXPECT_EQ(MakeProgress(*snapshot, feed, 1, kTime).head_revision(), 2);
+  feed.Publish(MakeRevision(2, {}));
+  feed.Publish(MakeRevision(3, {}));
+  EXPECT_EQ(MakeProgress(*snapshot, feed, 1, kTime).head_revision(), 3);
+}
+
+TEST(WatchMessageTest, LagIsTheAgeOfTheOldestRevisionThatIsNotTold) {
+  SnapshotMaker maker;
+  maker.Source("acme");
+  const auto snapshot = maker.Build();
+  ChangeFeed feed(/*memory_bytes=*/25);
+  feed.Start({.epoch = kEpoch, .revision = 1, .oldest_revision = 0});
+  const auto lag_at = [&](std::int64_t revision) {
+    const v1::Progress progress =
+        MakeProgress(*snapshot, feed, revision, kTime + absl::Seconds(100));
+    EXPECT_EQ(progress.revision(), revision);
+    return FromProto(progress.lag());
+  };
+  EXPECT_EQ(lag_at(0), absl::ZeroDuration()) << "not in memory, so unknown";
+  for (int i = 2; i <= 5; ++i) {
+    auto revision = std::make_shared<FeedRevision>();
+    revision->revision = i;
+    revision->commit_time = kTime + absl::Seconds(10 * i);
+    revision->bytes = 10;
+    feed.Publish(revision);
+  }
+  ASSERT_EQ(feed.bounds().memory_oldest, 3);
+  EXPECT_EQ(lag_at(5), absl::ZeroDuration()) << "all is told";
+  EXPECT_EQ(lag_at(4), absl::Seconds(50));
+  EXPECT_EQ(lag_at(3), absl::Seconds(60));
+  EXPECT_EQ(lag_at(2), absl::Seconds(60)) << "the oldest in memory";
+  EXPECT_EQ(lag_at(0), absl::Seconds(60));
 }
 
 }  // namespace
