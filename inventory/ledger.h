@@ -6,7 +6,9 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <queue>
 #include <string>
 #include <thread>
@@ -16,6 +18,8 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "inventory/change_feed.h"
+#include "inventory/expiration/judge.h"
+#include "inventory/expiration/lead_rules.h"
 #include "inventory/inventory.h"
 #include "inventory/pass.h"
 #include "inventory/reconcile.h"
@@ -32,6 +36,9 @@ struct SourceInfo {
   std::string coverage;
   std::string documentation_uri;
   absl::Duration interval;
+  // The vendor ends tokens that stay unused for so long; zero: not known. What the
+  // vendor says of a token itself wins.
+  absl::Duration inactivity_window;
 };
 
 // How long the log is kept.
@@ -52,6 +59,7 @@ class Ledger final : public PassRecorder, public TokenRefresher {
     Clock* clock = nullptr;
     std::vector<SourceInfo> sources;
     Retention retention;
+    LeadRules rules;
   };
 
   // Loads the store, publishes what it holds, brings its sources in line with
@@ -101,10 +109,26 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   absl::Status StageLosses(const Conclusion& conclusion, absl::Time now, Staged& staged,
                            v1::SyncStats& stats);
   absl::StatusOr<std::int64_t> CommitAndPublish(Staged staged);
-  void ExpireDueTokens();
   void Compact();
   void PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit);
-  void TrackExpiry(std::int64_t row, const v1::Token& token);
+
+  // Notices (ledger_notices.cc).
+  void StageNotices(Staged& staged);
+  void StageDigest(const v1::Source& source, const std::string& id, Staged& staged);
+  void StageResolution(const std::string& source, v1::Expiration::Kind kind,
+                       v1::Expiration::Resolution::Cause cause, Staged& staged);
+  void TellDueTokens();
+  void CheckSources();
+  bool IsNew(const std::string& source) const;
+  bool MustHear(std::int64_t row, TokenSight::VendorWord word) const;
+  ObservedToken WithWindow(const std::string& source, const ObservedToken& observed) const;
+  std::optional<v1::Expiration> FindNotice(std::int64_t row) const;
+  std::optional<v1::Expiration> FindSourceNotice(const std::string& source,
+                                                 v1::Expiration::Kind kind) const;
+  std::int64_t SourceNoticeRow(const std::string& source, v1::Expiration::Kind kind);
+  void ArmToken(std::int64_t row, const v1::Token& token);
+  void Arm(std::int64_t row, absl::Time due);
+
   absl::StatusOr<std::int64_t> RefreshFound(const RefreshTarget& target,
                                             const ObservedToken& observed);
   absl::StatusOr<std::int64_t> RefreshGone(const RefreshTarget& target);
@@ -123,12 +147,16 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   ScopeBook book_;
   absl::flat_hash_map<PassId, RunningPass> passes_;
   PassId next_pass_ = 1;
-  // When tokens become EXPIRED. An entry counts only while `due_` agrees.
+  // When time may have something to say of a token: it expires, a lead is reached. An
+  // entry counts only while `due_` agrees.
   using Due = std::pair<absl::Time, std::int64_t>;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_queue_;
   absl::flat_hash_map<std::int64_t, absl::Time> due_;  // by row
   absl::Time next_compaction_;
-  absl::Time retry_expiry_at_ = absl::InfinitePast();
+  absl::Time retry_due_at_ = absl::InfinitePast();
+  absl::Time next_source_check_ = absl::InfiniteFuture();
+  // The rows of notices about sources, which no token has.
+  std::map<std::pair<std::string, v1::Expiration::Kind>, std::int64_t> source_notices_;
   // Rows of tombstones, by the revision that made them.
   std::multimap<std::int64_t, std::int64_t> tombstones_;
 

@@ -82,6 +82,10 @@ void SnapshotBuilder::Purge(std::int64_t row) {
   edits_[row / Snapshot::kBlockRows][row] = std::string();
 }
 
+void SnapshotBuilder::PutNotice(std::int64_t row, std::shared_ptr<const Notice> notice) {
+  notices_[row] = std::move(notice);
+}
+
 std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
   auto next = std::make_shared<Snapshot>(base_);
   next->revision_ = revision;
@@ -115,6 +119,9 @@ std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
       base_.by_expire_time_.With(std::move(expire_gone), std::move(expire_come));
   next->by_effective_expire_time_ =
       base_.by_effective_expire_time_.With(std::move(effective_gone), std::move(effective_come));
+  if (!notices_.empty()) {
+    next->notices_ = base_.notices_.With({notices_.begin(), notices_.end()});
+  }
   // Names last: a reader of an older snapshot that meets a new row finds no
   // token in it and goes on.
   for (const auto& [block, edits] : edits_) {

@@ -16,6 +16,7 @@
 
 #include "absl/numeric/bits.h"
 #include "absl/strings/string_view.h"
+#include "inventory/expiration/notice_table.h"
 #include "inventory/filter/columns.h"
 #include "inventory/filter/filter.h"
 #include "inventory/filter/filter_row.h"
@@ -96,6 +97,9 @@ class Snapshot {
   const SortedIndex& by_expire_time() const { return by_expire_time_; }
   const SortedIndex& by_effective_expire_time() const { return by_effective_expire_time_; }
 
+  // What was said last of each token's end, by the token's row, and of sources.
+  const NoticeTable& notices() const { return notices_; }
+
   // Calls `visit(const TokenRef&)` for each token behind row `after` that the
   // filter lets pass, by rising row, until it returns false.
   template <typename Visit>
@@ -147,6 +151,7 @@ class Snapshot {
   SortedIndex by_expire_time_;
   SortedIndex by_effective_expire_time_;
   std::vector<SourceEntry> sources_;
+  NoticeTable notices_;
 };
 
 // Makes the next Snapshot from one. Used by the Ledger's thread only: the name
@@ -166,6 +171,9 @@ class SnapshotBuilder {
   // Empties a row.
   void Purge(std::int64_t row);
 
+  // Sets the notice of a row; null removes it.
+  void PutNotice(std::int64_t row, std::shared_ptr<const Notice> notice);
+
   // Once only.
   std::shared_ptr<const Snapshot> Build(std::int64_t revision);
 
@@ -184,6 +192,7 @@ class SnapshotBuilder {
   const Snapshot& base_;
   std::map<std::string, std::shared_ptr<const v1::Source>> sources_;
   std::map<std::int64_t, Edits> edits_;  // by block
+  std::map<std::int64_t, std::shared_ptr<const Notice>> notices_;
 };
 
 inline TokenRef Snapshot::RefOf(const Block& block, int slot, std::int64_t row) {

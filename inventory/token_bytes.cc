@@ -99,11 +99,11 @@ std::vector<std::pair<int, std::string>> SplitFields(absl::string_view bytes) {
   return fields;
 }
 
+}  // namespace
+
 bool AlwaysChanges(int field) {
   return field == v1::Token::kRevisionFieldNumber || field == v1::Token::kUpdateTimeFieldNumber;
 }
-
-}  // namespace
 
 std::string SerializeToken(const v1::Token& token) {
   std::string bytes;
@@ -118,7 +118,6 @@ std::string SerializeToken(const v1::Token& token) {
 TokenFacts ReadTokenFacts(absl::string_view bytes) {
   TokenFacts facts;
   facts.basic_size = bytes.size();
-  bool has_expire_time = false;
   FieldReader reader(bytes);
   while (reader.Next()) {
     switch (reader.number()) {
@@ -131,8 +130,8 @@ TokenFacts ReadTokenFacts(absl::string_view bytes) {
       case v1::Token::kSourceFieldNumber:
         facts.source = reader.payload();
         break;
-      case v1::Token::kExpireTimeFieldNumber:
-        has_expire_time = true;
+      case v1::Token::kEffectiveExpireTimeFieldNumber:
+        facts.effective_expire_time = reader.payload();
         break;
       case v1::Token::kStateFieldNumber:
         facts.state = static_cast<v1::Token::State>(reader.varint());
@@ -151,7 +150,6 @@ TokenFacts ReadTokenFacts(absl::string_view bytes) {
       break;
     }
   }
-  facts.may_expire = has_expire_time && facts.state == v1::Token::ACTIVE;
   facts.valid = reader.ok() && !facts.name.empty() && !facts.uid.empty();
   return facts;
 }

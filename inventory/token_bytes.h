@@ -26,7 +26,8 @@ struct TokenFacts {
   v1::Token::Presence presence = v1::Token::PRESENCE_UNSPECIFIED;
   v1::Token::State state = v1::Token::STATE_UNSPECIFIED;
   std::int64_t revision = 0;
-  bool may_expire = false;  // ACTIVE with an expire_time
+  // Serialised, as Timestamp; empty when the token has none.
+  absl::string_view effective_expire_time;
   // The length of the BASIC view: the bytes before the first FULL-only field.
   std::size_t basic_size = 0;
   bool valid = false;  // false: `bytes` is no serialised Token
@@ -43,8 +44,12 @@ inline bool IsShown(v1::Token::Presence presence) {
   return presence == v1::Token::LISTED || presence == v1::Token::MISSING;
 }
 
+// Whether a field differs between any two states of a token: `revision` and
+// `update_time`.
+bool AlwaysChanges(int field);
+
 // The top-level fields in which two serialised tokens differ, by rising number;
-// `revision` and `update_time` are left out, since they always do.
+// those that always do are left out.
 std::vector<int> ChangedFields(absl::string_view before, absl::string_view after);
 
 // The names of top-level fields of Token.

@@ -105,7 +105,7 @@ struct StoreHead {
   // 16 random bytes, made with the store: revisions of another epoch mean
   // nothing here.
   std::string epoch;
-  // Of the newest commit that changed tokens; 0 in a new store. Never falls.
+  // Of the newest commit that changed tokens or notices; 0 in a new store. Never falls.
   std::int64_t revision = 0;
   // The log holds every change after this revision.
   std::int64_t oldest_revision = 0;

@@ -262,7 +262,7 @@ absl::Status TermMaker::SetInstant(Term& term, const FieldPath& path, const std:
     if (!options_.allow_now) {
       return Mismatch(literal,
                       "no 'now' in a watch: time alone would move tokens in and out of the "
-                      "filter; give a fixed time, or ask ListTokens again from time to time");
+                      "filter; give a fixed time, or use WatchExpirations");
     }
     uses_now_ = true;
     time = ParseNow(word, options_.now);

@@ -73,6 +73,7 @@ absl::Status LedgerHarness::Open(const Setup& setup) {
   options.clock = &clock_;
   options.sources = setup.sources;
   options.retention = setup.retention;
+  options.rules = setup.rules;
   auto ledger = Ledger::Open(std::move(options));
   if (!ledger.ok()) return ledger.status();
   ledger_ = *std::move(ledger);
@@ -166,6 +167,15 @@ v1::Source LedgerHarness::Source(const std::string& id) {
   return index < 0 ? v1::Source() : *snapshot->sources()[static_cast<std::size_t>(index)].status;
 }
 
+std::optional<v1::Expiration> LedgerHarness::NoticeOf(const std::string& id,
+                                                      const std::string& source) {
+  const auto notice = inventory_->Current()->notices().Find(RowOf(id, source));
+  if (notice == nullptr) return std::nullopt;
+  v1::Expiration parsed;
+  EXPECT_TRUE(parsed.ParseFromString(notice->bytes));
+  return parsed;
+}
+
 std::int64_t LedgerHarness::RowOf(const std::string& id, const std::string& source) {
   return inventory_->Current()->Find(TokenName(source, id)).row;
 }
@@ -198,17 +208,21 @@ std::string Describe(const Snapshot& snapshot) {
 
 namespace {
 
-// The tokens of a store, by row.
+// The tokens and notices of a store, by row.
 class TokenCollector final : public LoadVisitor {
  public:
   absl::Status OnSource(StoredSource) override { return absl::OkStatus(); }
   absl::Status OnScope(StoredScope) override { return absl::OkStatus(); }
-  absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
+  absl::Status OnNotice(StoredNotice notice) override {
+    notices[notice.row] = std::move(notice.notice);
+    return absl::OkStatus();
+  }
   absl::Status OnToken(StoredToken token) override {
     tokens[token.row] = std::move(token.token);
     return absl::OkStatus();
   }
   std::map<std::int64_t, std::string> tokens;
+  std::map<std::int64_t, std::string> notices;
 };
 
 }  // namespace
@@ -223,14 +237,20 @@ void ExpectConsistent(LedgerHarness& harness, bool whole_feed) {
     EXPECT_LE(ReadTokenFacts(ref.full).revision, snapshot->revision());
     return true;
   });
+  std::map<std::int64_t, std::string> notices;
+  snapshot->notices().Scan(0, [&](std::int64_t row, const std::shared_ptr<const Notice>& notice) {
+    notices[row] = notice->bytes;
+    return true;
+  });
   TokenCollector stored;
   const absl::Status loaded = harness.store().Load(stored);
   EXPECT_TRUE(loaded.ok()) << loaded;
   EXPECT_EQ(stored.tokens, memory);
+  EXPECT_EQ(stored.notices, notices);
   EXPECT_EQ(harness.store().Head()->revision, snapshot->revision());
   EXPECT_EQ(harness.feed().bounds().head, snapshot->revision());
   if (!whole_feed) return;
-  std::map<std::int64_t, std::string> replayed;
+  std::map<std::int64_t, std::string> replayed, replayed_notices;
   std::int64_t last = 0;
   const auto revisions = harness.feed().Read({1, 0}, std::numeric_limits<std::int64_t>::max());
   for (const auto& revision : revisions) {
@@ -238,6 +258,11 @@ void ExpectConsistent(LedgerHarness& harness, bool whole_feed) {
     EXPECT_FALSE(revision->changes.empty());
     std::map<std::int64_t, int> times;
     for (const FeedChange& change : revision->changes) {
+      if (change.change.subject == LogSubject::kNotice) {
+        EXPECT_EQ(change.change.before, replayed_notices[change.change.row]);
+        replayed_notices[change.change.row] = change.change.after;
+        continue;
+      }
       EXPECT_EQ(++times[change.change.row], 1)
           << "revision " << last << " changes row " << change.change.row << " again";
       EXPECT_EQ(ReadTokenFacts(change.change.after).revision, last);
@@ -246,6 +271,7 @@ void ExpectConsistent(LedgerHarness& harness, bool whole_feed) {
   }
   EXPECT_EQ(last, snapshot->revision());
   EXPECT_EQ(replayed, memory);
+  EXPECT_EQ(replayed_notices, notices);
 }
 
 }  // namespace tokeninventory::testing

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -42,6 +43,7 @@ struct LedgerSetup {
   std::vector<SourceInfo> sources = {MakeSourceInfo("acme")};
   Retention retention;
   std::int64_t feed_bytes = std::int64_t{64} << 20;
+  LeadRules rules;
 };
 
 // Everything that lives behind the service's doors. Opened by the constructor;
@@ -79,6 +81,8 @@ class LedgerHarness {
   std::vector<std::string> IdsWith(v1::Token::Presence presence,
                                    const std::string& source = "acme");
   v1::Source Source(const std::string& id = "acme");
+  // What was said last of a token's end, its token included; nothing when nothing was.
+  std::optional<v1::Expiration> NoticeOf(const std::string& id, const std::string& source = "acme");
   std::int64_t RowOf(const std::string& id, const std::string& source = "acme");
   std::int64_t revision() { return inventory().Current()->revision(); }
 

@@ -21,11 +21,18 @@ ObservedToken Expires(const std::string& id, absl::Time time) {
   return Observed(id, [time](v1::Token& t) { ToProto(time, t.mutable_expire_time()); });
 }
 
+// Nobody is warned before: these tests are about the end itself.
+LedgerSetup WithoutLeads() {
+  LedgerSetup setup;
+  setup.rules = *LeadRules::Make({LeadRule{}});
+  return setup;
+}
+
 class LedgerExpiryTest : public ::testing::Test {
  protected:
   v1::Token::State StateOf(const std::string& id) { return house_.Token(id).state(); }
 
-  LedgerHarness house_;
+  LedgerHarness house_{WithoutLeads()};
   const absl::Time start_ = house_.clock().Now();
   const absl::Time end_ = start_ + absl::Hours(1);
 };
@@ -40,8 +47,9 @@ TEST_F(LedgerExpiryTest, ATokenExpiresAtItsInstantAndNotBefore) {
   EXPECT_EQ(house_.revision(), 2);
   EXPECT_EQ(FromProto(house_.Token("a").update_time()), end_);
   const auto changes = house_.ChangesOf(2);
-  ASSERT_THAT(changes, SizeIs(1));
+  ASSERT_THAT(changes, SizeIs(2));
   EXPECT_EQ(changes[0].cause, v1::TokenChange::TIME_PASSED);
+  EXPECT_EQ(changes[1].subject, LogSubject::kNotice) << "with the notice that it ended";
   // The vendor still lists it as before.
   house_.Advance(absl::Minutes(5));
   house_.Pass({Lists({Expires("a", end_)})});
@@ -85,7 +93,7 @@ TEST_F(LedgerExpiryTest, AnExpiryThatMovesAndComesBackIsOneChange) {
   house_.Pass({Lists({Expires("a", end_)})});
   house_.Advance(absl::Hours(1));
   EXPECT_EQ(StateOf("a"), v1::Token::EXPIRED);
-  EXPECT_THAT(house_.ChangesOf(house_.revision()), SizeIs(1));
+  EXPECT_THAT(house_.ChangesOf(house_.revision()), SizeIs(2)) << "the token and its notice";
   house_.Advance(absl::Hours(1));
   EXPECT_EQ(house_.revision(), 4);
   ExpectConsistent(house_);
@@ -116,7 +124,7 @@ TEST_F(LedgerExpiryTest, ManyThatFallDueAtOnceExpireInBoundedRevisions) {
   house_.Advance(absl::Hours(1));
   EXPECT_EQ(house_.revision(), 4);
   for (std::int64_t revision = 2; revision <= 4; ++revision) {
-    EXPECT_LE(house_.ChangesOf(revision).size(), 1000u);
+    EXPECT_LE(house_.ChangesOf(revision).size(), 2000u) << "each with its notice";
   }
   for (int i = 0; i < 2500; ++i) EXPECT_EQ(StateOf(absl::StrCat("t", i)), v1::Token::EXPIRED);
   ExpectConsistent(house_);
@@ -181,7 +189,10 @@ TEST_F(LedgerCompactionTest, ATombstoneLivesAsLongAsTheLogTellsOfIt) {
   Forget();
   EXPECT_THAT(house_.IdsWith(v1::Token::DELETED), IsEmpty());
   EXPECT_TRUE(house_.inventory().Current()->Find(TokenName("acme", "t10")).full.empty());
-  EXPECT_EQ(house_.revision(), revision) << "no watcher needs to hear of it";
+  ASSERT_EQ(house_.revision(), revision + 1) << "no watcher needs to hear of it";
+  const auto changes = house_.ChangesOf(house_.revision());
+  ASSERT_THAT(changes, SizeIs(1));
+  EXPECT_EQ(changes[0].subject, LogSubject::kNotice) << "a day without a pass";
   EXPECT_THAT(house_.IdsWith(v1::Token::LISTED), SizeIs(9));
   ExpectConsistent(house_, false);
   house_.Reopen();
@@ -232,7 +243,8 @@ TEST_F(LedgerCompactionTest, AStoreThatFailsToPurgeIsTriedAgain) {
   house_.Pass({Lists(ObservedRange("t", 1, 10))});
   house_.Pass({Lists(ObservedRange("t", 1, 9))});
   house_.Pass({Lists(ObservedRange("t", 1, 9))});
-  house_.store().FailCommits(1);
+  // A day without a pass is told first, by a commit of its own.
+  house_.store().FailCommits(1, 1);
   house_.Advance(absl::Hours(25));
   EXPECT_EQ(house_.store().failed_commits(), 1);
   EXPECT_THAT(house_.IdsWith(v1::Token::DELETED), ElementsAre("t10"));

@@ -47,7 +47,6 @@ TEST(TokenBytesTest, FactsAreWhatTheParsedMessageSays) {
     EXPECT_EQ(facts.presence, token.presence());
     EXPECT_EQ(facts.state, token.state());
     EXPECT_EQ(facts.revision, token.revision());
-    EXPECT_EQ(facts.may_expire, token.has_expire_time() && token.state() == v1::Token::ACTIVE);
     EXPECT_EQ(ReadTokenName(bytes), token.name());
   }
 }

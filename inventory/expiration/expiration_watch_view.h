@@ -1,0 +1,44 @@
+// What WatchExpirations shows: the events of notices.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "inventory/expiration/notice.h"
+#include "inventory/filter/filter.h"
+#include "inventory/watch_view.h"
+
+namespace tokeninventory {
+
+// What a watcher of notices asks for.
+struct ExpirationScope {
+  std::string source;  // id; empty: all
+  std::string filter_text;
+  Filter filter;  // made of it
+  absl::Duration max_lead = absl::InfiniteDuration();
+};
+
+// Thread-safe.
+class ExpirationWatchView final : public WatchView {
+ public:
+  explicit ExpirationWatchView(ExpirationScope scope);
+
+  EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevision>>& revisions,
+                               LogPosition from, absl::string_view epoch,
+                               bool ends_revision) const override;
+  // Shows what is open. `after` is a row.
+  EncodedInitial EncodeInitial(const Snapshot& snapshot, std::int64_t after,
+                               absl::string_view epoch,
+                               const v1::Progress& progress) const override;
+
+ private:
+  bool Shows(const Notice& notice, absl::string_view token) const;
+  void AppendChange(const FeedChange& change, std::string& events) const;
+
+  const ExpirationScope scope_;
+};
+
+}  // namespace tokeninventory

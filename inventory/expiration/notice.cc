@@ -1,0 +1,114 @@
+#include "inventory/expiration/notice.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "base/proto_time.h"
+#include "inventory/cursor.h"
+#include "inventory/token_bytes.h"
+#include "inventory/token_name.h"
+#include "inventory/wire.h"
+
+namespace tokeninventory {
+namespace {
+
+constexpr int kTokenField = v1::Expiration::kTokenFieldNumber;
+
+// 128 bits of `text`, the same in every process.
+std::string Digest(absl::string_view text) {
+  return absl::StrFormat("%016x%016x", StableHash(absl::StrCat("1|", text)),
+                         StableHash(absl::StrCat("2|", text)));
+}
+
+// What stays while a token's notice tightens.
+absl::string_view FamilyOf(v1::Expiration::Kind kind) {
+  switch (kind) {
+    case v1::Expiration::SOURCE_UNHEALTHY:
+      return "unhealthy";
+    case v1::Expiration::DIGEST:
+      return "digest";
+    default:
+      return "end";
+  }
+}
+
+}  // namespace
+
+absl::string_view Notice::token() const {
+  if (head_size == bytes.size()) return absl::string_view();
+  // Tag and length come before it.
+  const std::size_t tag = wire::VarintSize((std::uint64_t{kTokenField} << 3) | 2);
+  std::size_t begin = head_size + tag;
+  while ((static_cast<unsigned char>(bytes[begin]) & 0x80) != 0) ++begin;
+  return absl::string_view(bytes).substr(begin + 1);
+}
+
+absl::StatusOr<std::shared_ptr<const Notice>> ParseNotice(std::string bytes) {
+  v1::Expiration parsed;
+  if (!parsed.ParseFromString(bytes)) return absl::DataLossError("unreadable notice");
+  auto notice = std::make_shared<Notice>();
+  notice->head_size = bytes.size();
+  if (parsed.has_token()) {
+    // The token is stored last and as it was serialised, so its size is that of the rest.
+    const std::size_t token = parsed.token().ByteSizeLong();
+    const std::size_t field = wire::BytesFieldSize(kTokenField, token);
+    if (field > bytes.size()) return absl::DataLossError("unreadable notice");
+    notice->head_size -= field;
+  }
+  notice->bytes = std::move(bytes);
+  notice->source = parsed.source().substr(std::min(parsed.source().size(), SourceName("").size()));
+  notice->kind = parsed.kind();
+  notice->state = parsed.state();
+  notice->digested = parsed.digested();
+  notice->lead = FromProto(parsed.lead());
+  if (parsed.has_effective_expire_time()) {
+    notice->end = FromProto(parsed.effective_expire_time());
+  }
+  notice->tie = StableHash(parsed.uid());
+  return std::shared_ptr<const Notice>(std::move(notice));
+}
+
+std::string SerializeNotice(const v1::Expiration& notice, absl::string_view token) {
+  std::string bytes;
+  if (notice.has_token()) {
+    v1::Expiration head = notice;
+    head.clear_token();
+    bytes = head.SerializeAsString();
+  } else {
+    bytes = notice.SerializeAsString();
+  }
+  if (!token.empty()) wire::AppendBytesField(bytes, kTokenField, token);
+  return bytes;
+}
+
+void AppendNoticeMessage(std::string& out, int field, absl::string_view head,
+                         absl::string_view token) {
+  const absl::string_view basic = token.substr(0, ReadTokenFacts(token).basic_size);
+  const std::size_t rest = token.empty() ? 0 : wire::BytesFieldSize(kTokenField, basic.size());
+  wire::AppendHeader(out, field, head.size() + rest);
+  out.append(head.data(), head.size());
+  if (rest > 0) wire::AppendBytesField(out, kTokenField, basic);
+}
+
+std::string NoticeUid(absl::string_view about, v1::Expiration::Kind kind, std::int64_t generation) {
+  return Digest(absl::StrCat("notice|", about, "|", FamilyOf(kind), "|", generation));
+}
+
+std::string NoticeEventId(const v1::Expiration& notice) {
+  // A notice is resolved once, whatever it said before.
+  const bool resolved =
+      notice.state() == v1::Expiration::RESOLVED && notice.kind() != v1::Expiration::DIGEST;
+  std::string said = resolved ? "resolved" : absl::StrCat(static_cast<int>(notice.kind()));
+  if (!resolved && notice.kind() == v1::Expiration::LEAD) {
+    absl::StrAppend(&said, "|", absl::ToInt64Milliseconds(FromProto(notice.lead())));
+  }
+  return Digest(absl::StrCat("event|", notice.uid(), "|", said));
+}
+
+std::string NoticeName(absl::string_view source_name, absl::string_view uid) {
+  return absl::StrCat(source_name, "/expirations/", uid);
+}
+
+}  // namespace tokeninventory
