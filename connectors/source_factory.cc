@@ -24,6 +24,8 @@ namespace {
 constexpr absl::Duration kDefaultInterval = absl::Minutes(5);
 constexpr absl::Duration kShortestInterval = absl::Seconds(1);
 constexpr absl::Duration kLongestInterval = absl::Hours(24 * 7);
+constexpr absl::Duration kShortestInactivityWindow = absl::Hours(1);
+constexpr absl::Duration kLongestInactivityWindow = absl::Hours(24 * 3660);
 // std::regex matches by recursion.
 constexpr std::size_t kMaxParamBytes = 2048;
 
@@ -137,6 +139,12 @@ class Builder {
     spec.interval = source.has_interval() ? FromProto(source.interval()) : kDefaultInterval;
     if (spec.interval < kShortestInterval || spec.interval > kLongestInterval) {
       Problem("interval", "must be between 1s and 7d");
+    }
+    if (source.has_inactivity_window()) {
+      const absl::Duration window = FromProto(source.inactivity_window());
+      if (window < kShortestInactivityWindow || window > kLongestInactivityWindow) {
+        Problem("inactivity_window", "must be between 1h and 3660d");
+      }
     }
     const double rate = source.max_requests_per_second();
     if (!std::isfinite(rate) || rate < 0 || rate > 100'000) {
@@ -389,6 +397,7 @@ class Builder {
     description.display_name = manifest.title();
     description.documentation_uri = manifest.docs();
     description.interval = spec.interval;
+    description.inactivity_window = FromProto(source.inactivity_window());
     description.coverage = std::string(absl::StripAsciiWhitespace(manifest.coverage()));
     for (std::size_t i = 0; i < spec.enabled.size(); ++i) {
       const v1::ManifestStream& stream = *spec.manifest->streams[i].spec;

@@ -27,6 +27,7 @@ struct SourceDescription {
   // What its manifest and its switched-on streams cannot see.
   std::string coverage;
   absl::Duration interval;
+  absl::Duration inactivity_window;  // zero: none is configured
 };
 
 // What BuildSources made.

@@ -90,10 +90,11 @@ class RunningApp final : public ServerApp {
     ledger.feed = &feed_;
     ledger.clock = clock_;
     ledger.retention = settings_.retention;
+    ledger.rules = settings_.rules;
     for (const SourceDescription& source : settings_.sources.descriptions) {
       ledger.sources.push_back(SourceInfo{source.id, source.provider, source.display_name,
                                           source.coverage, source.documentation_uri,
-                                          source.interval});
+                                          source.interval, source.inactivity_window});
     }
     TI_ASSIGN_OR_RETURN(ledger_, Ledger::Open(std::move(ledger)));
 
@@ -105,6 +106,7 @@ class RunningApp final : public ServerApp {
     hub.epoch = ledger_->epoch();
     hub.max_streams = settings_.max_streams;
     hub.stall_timeout = settings_.stall_timeout;
+    hub.max_age = settings_.stream_max_age;
     hub_ = std::make_unique<WatchHub>(std::move(hub));
     poller_ = std::make_unique<Poller>(clock_, ledger_.get(), std::move(settings_.sources.sources),
                                        Poller::Options{});

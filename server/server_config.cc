@@ -17,6 +17,7 @@ namespace {
 
 constexpr char kDefaultListen[] = "127.0.0.1:50051";
 constexpr char kDefaultDataDir[] = "data";
+constexpr std::size_t kMaxLeadRules = 100;
 
 // Collects problems that stand at places of the file.
 class Checker {
@@ -77,6 +78,38 @@ LogSeverity SeverityOf(const std::string& name, Checker& check) {
   if (name == "error") return LogSeverity::kError;
   check.Problem("log_level", "must be debug, info, warning or error");
   return LogSeverity::kInfo;
+}
+
+// The rules of who is warned when. Good when no problem was found.
+LeadRules ReadLeadRules(const v1::ExpirationConfig& config, Checker& check) {
+  if (static_cast<std::size_t>(config.rules_size()) > kMaxLeadRules) {
+    check.Problem("expirations.rules", absl::StrCat("at most ", kMaxLeadRules, " rules, there are ",
+                                                    config.rules_size()));
+    return LeadRules();
+  }
+  std::vector<LeadRule> rules;
+  bool good = true;
+  for (int i = 0; i < config.rules_size(); ++i) {
+    const v1::ExpirationRule& rule = config.rules(i);
+    const std::string path = absl::StrCat("expirations.rules[", i, "]");
+    LeadRule& read = rules.emplace_back();
+    read.filter = rule.filter();
+    for (const google::protobuf::Duration& lead : rule.leads()) {
+      read.leads.push_back(FromProto(lead));
+    }
+    const std::string problem = LeadRules::ProblemWith(read.leads);
+    if (!problem.empty()) {
+      check.Problem(absl::StrCat(path, ".leads"), problem);
+      good = false;
+    }
+    const absl::Status filter = LeadRules::Make({LeadRule{read.filter, {}}}).status();
+    if (!filter.ok()) {
+      check.Problem(absl::StrCat(path, ".filter"), filter.message());
+      good = false;
+    }
+  }
+  if (!good) return LeadRules();
+  return LeadRules::Make(rules).value_or(LeadRules());
 }
 
 }  // namespace
@@ -142,6 +175,10 @@ LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& ov
   settings.stall_timeout =
       check.InRange("watch.stall_timeout", watch.has_stall_timeout(), watch.stall_timeout(),
                     absl::Seconds(60), absl::Seconds(1), absl::Hours(1));
+
+  settings.stream_max_age = check.InRange("watch.max_age", watch.has_max_age(), watch.max_age(),
+                                          absl::Minutes(30), absl::Seconds(1), absl::Hours(24 * 7));
+  settings.rules = ReadLeadRules(config.expirations(), check);
 
   settings.sources = BuildSources(config, config_dir.string(), report.locations, clock);
   for (std::string& problem : settings.sources.problems) {

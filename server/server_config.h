@@ -28,9 +28,11 @@ struct ServerSettings {
   LogSeverity log_severity = LogSeverity::kInfo;
   absl::Duration shutdown_grace;
   Retention retention;
+  LeadRules rules;
   int max_streams = 0;
   std::int64_t watch_memory_bytes = 0;
   absl::Duration stall_timeout;
+  absl::Duration stream_max_age;
   BuiltSources sources;
 };
 

@@ -4,24 +4,21 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "inventory/answers.h"
-#include "inventory/cursor.h"
+#include "inventory/expiration/list_expirations.h"
 #include "inventory/list_tokens.h"
 #include "inventory/summarize_tokens.h"
 #include "inventory/token_name.h"
 #include "server/raw_calls.h"
 #include "server/watch_reactor.h"
+#include "server/watch_requests.h"
 
 namespace tokeninventory {
 namespace {
 
 // How long a read waits for its `min_revision`.
 constexpr absl::Duration kRevisionWait = absl::Seconds(5);
-constexpr absl::Duration kDefaultProgressInterval = absl::Seconds(15);
-constexpr absl::Duration kShortestProgressInterval = absl::Seconds(1);
-constexpr absl::Duration kLongestProgressInterval = absl::Minutes(5);
 
 // A read under way.
 template <typename Request>
@@ -88,45 +85,21 @@ void AnswerOnScanPool(const std::shared_ptr<Read<Request>>& read, AnswerFunction
   }
 }
 
-absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
-                                                       const v1::WatchTokensRequest& request) {
-  WatchSession::Options options;
-  TI_ASSIGN_OR_RETURN(options.scope.view, EffectiveView(request.view(), v1::BASIC));
-  TI_ASSIGN_OR_RETURN(const int source,
-                      FindParentSource(*backend.inventory->Current(), request.parent()));
-  if (source != ScanFilter::kAllSources) {
-    TI_ASSIGN_OR_RETURN(options.scope.source, ParseSourceName(request.parent(), "parent", false));
-  }
-  FilterOptions filter;
-  filter.allow_now = false;
-  TI_ASSIGN_OR_RETURN(options.scope.filter, Filter::Compile(request.filter(), filter));
-  options.scope.filter_text = request.filter();
-  options.progress_interval = kDefaultProgressInterval;
-  if (request.has_progress_interval()) {
-    options.progress_interval = FromProto(request.progress_interval());
-    if (options.progress_interval < kShortestProgressInterval ||
-        options.progress_interval > kLongestProgressInterval) {
-      return FieldError("progress_interval", "INVALID_PROGRESS_INTERVAL",
-                        "must be between 1 s and 5 min");
-    }
-  }
-  switch (request.start_case()) {
-    case v1::WatchTokensRequest::kInitialState:
-      options.start = WatchSession::Start::kInitialState;
-      break;
-    case v1::WatchTokensRequest::kNow:
-      options.start = WatchSession::Start::kNow;
-      break;
-    case v1::WatchTokensRequest::kResumeToken: {
-      options.start = WatchSession::Start::kAfterRevision;
-      TI_ASSIGN_OR_RETURN(options.after_revision,
-                          DecodeResumeToken(request.resume_token(), backend.epoch));
-      break;
-    }
-    case v1::WatchTokensRequest::START_NOT_SET:
-      return FieldError("start", "MISSING_START", "set one of initial_state, now and resume_token");
-  }
-  return options;
+// A stream of changes.
+template <typename Request>
+grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const BackendPointer& pointer,
+                                                       grpc::CallbackServerContext* context,
+                                                       const grpc::ByteBuffer* bytes) {
+  Request request;
+  const absl::Status status = ReadRequest(pointer, *bytes, request);
+  if (!status.ok()) return new RefusedStream(status);
+  const Backend& backend = *pointer.load();
+  absl::StatusOr<WatchSession::Options> options = ReadWatchOptions(backend, request);
+  if (!options.ok()) return new RefusedStream(options.status());
+  auto reactor = std::make_unique<WatchReactor>(context);
+  const absl::Status opened = reactor->Open(*backend.hub, *std::move(options));
+  if (!opened.ok()) return new RefusedStream(opened);
+  return reactor.release();  // deletes itself when done
 }
 
 }  // namespace
@@ -222,17 +195,33 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchTokens(
-    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
-  v1::WatchTokensRequest request;
-  const absl::Status status = ReadRequest(backend_, *bytes, request);
-  if (!status.ok()) return new RefusedStream(status);
-  const Backend& backend = *backend_.load();
-  absl::StatusOr<WatchSession::Options> options = ReadWatchOptions(backend, request);
-  if (!options.ok()) return new RefusedStream(options.status());
-  auto reactor = std::make_unique<WatchReactor>(context);
-  const absl::Status opened = reactor->Open(*backend.hub, *std::move(options));
-  if (!opened.ok()) return new RefusedStream(opened);
-  return reactor.release();  // deletes itself when done
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  return OpenStream<v1::WatchTokensRequest>(backend_, context, request);
+}
+
+grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request,
+    grpc::ByteBuffer* response) {
+  using Call = std::shared_ptr<Read<v1::ListExpirationsRequest>>;
+  return AtRevision<v1::ListExpirationsRequest>(
+      backend_, context, request, response, [](const Call& read) {
+        const Backend& backend = read->backend;
+        const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
+        const absl::StatusOr<ExpirationPlan> plan =
+            PlanExpirations(*snapshot, backend.epoch, read->request, backend.clock->Now());
+        if (!plan.ok()) {
+          read->Finish(plan.status());
+          return;
+        }
+        AnswerOnScanPool(read, [snapshot, &backend, plan = *plan] {
+          return AnswerExpirations(*snapshot, backend.epoch, plan);
+        });
+      });
+}
+
+grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchExpirations(
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
+  return OpenStream<v1::WatchExpirationsRequest>(backend_, context, request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListTokenChanges(

@@ -15,7 +15,9 @@ using RawTokenInventory = v1::TokenInventory::WithRawCallbackMethod_GetToken<
                 v1::TokenInventory::WithRawCallbackMethod_ListTokenChanges<
                     v1::TokenInventory::WithRawCallbackMethod_SummarizeTokens<
                         v1::TokenInventory::WithRawCallbackMethod_RefreshToken<
-                            v1::TokenInventory::Service>>>>>>>;
+                            v1::TokenInventory::WithRawCallbackMethod_ListExpirations<
+                                v1::TokenInventory::WithRawCallbackMethod_WatchExpirations<
+                                    v1::TokenInventory::Service>>>>>>>>>;
 
 // Thread-safe.
 class TokenInventoryService final : public RawTokenInventory {
@@ -37,6 +39,11 @@ class TokenInventoryService final : public RawTokenInventory {
   grpc::ServerUnaryReactor* ListTokenChanges(grpc::CallbackServerContext* context,
                                              const grpc::ByteBuffer* request,
                                              grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* ListExpirations(grpc::CallbackServerContext* context,
+                                            const grpc::ByteBuffer* request,
+                                            grpc::ByteBuffer* response) override;
+  grpc::ServerWriteReactor<grpc::ByteBuffer>* WatchExpirations(
+      grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) override;
   grpc::ServerUnaryReactor* SummarizeTokens(grpc::CallbackServerContext* context,
                                             const grpc::ByteBuffer* request,
                                             grpc::ByteBuffer* response) override;

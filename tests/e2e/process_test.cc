@@ -211,6 +211,7 @@ TEST(ProcessTest, ABadConfigurationStopsTheStartWithEveryProblem) {
 listen: 0.0.0.0:50051
 shutdown_grace: 2h
 log_level: loud
+watch: {max_age: 8d}
 sorces: []
 sources:
   - id: Bad_Id
@@ -221,8 +222,9 @@ sources:
 )");
   const Finished finished = RunService({"--config", folder.File("config.yaml")});
   EXPECT_EQ(finished.exit_code, 2);
-  for (const char* part : {"config.yaml:2:", "is not loopback", "shutdown_grace", "log_level",
-                           "sorces", "sources[0].id", "missing.key", "sources[1].vendor"}) {
+  for (const char* part :
+       {"config.yaml:2:", "is not loopback", "shutdown_grace", "log_level", "watch.max_age",
+        "sorces", "sources[0].id", "missing.key", "sources[1].vendor"}) {
     EXPECT_THAT(finished.output, HasSubstr(part));
   }
 }

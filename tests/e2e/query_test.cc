@@ -455,7 +455,7 @@ TEST_F(QueryTest, AWatchRefusesAFilterThatTimeMoves) {
   EXPECT_FALSE(stream->Read(&response));
   const grpc::Status status = stream->Finish();
   ExpectFieldError(status, "filter", "FILTER_TYPE_MISMATCH");
-  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("give a fixed time"));
+  EXPECT_THAT(status.error_message(), ::testing::HasSubstr("use WatchExpirations"));
 }
 
 }  // namespace

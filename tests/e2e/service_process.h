@@ -24,6 +24,7 @@ class ServiceProcess {
 
   // 0 when it never served.
   int port() const { return port_; }
+  pid_t pid() const { return pid_; }
   std::shared_ptr<grpc::Channel> Connect() const;
 
   // Sends a signal and waits for the end; the exit code, or minus the signal.

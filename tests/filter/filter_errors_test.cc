@@ -113,7 +113,7 @@ TEST(FilterErrorsTest, NowInAWatch) {
   Check(Filter::Compile("state = ACTIVE AND expire_time < now+7d", watch).status(), "filter",
         {"", "FILTER_TYPE_MISMATCH",
          "column 34: no 'now' in a watch: time alone would move tokens in and out of the filter; "
-         "give a fixed time, or ask ListTokens again"});
+         "give a fixed time, or use WatchExpirations"});
   EXPECT_TRUE(Filter::Compile("expire_time < 2026-01-01", watch).ok());
 }
 

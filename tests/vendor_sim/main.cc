@@ -4,7 +4,9 @@
 #include <csignal>
 #include <iostream>
 #include <string>
+#include <thread>
 
+#include "tests/vendor_sim/commands.h"
 #include "tests/vendor_sim/credentials.h"
 #include "tests/vendor_sim/samples.h"
 #include "tests/vendor_sim/vendor_sim.h"
@@ -42,7 +44,7 @@ void PrintSummary(const VendorSim& sim, const Options& options) {
             << "  stop with Ctrl-C or SIGTERM" << std::endl;
 }
 
-int Run(const Options& options) {
+int Run(const Options& options, bool commands) {
   // Blocked before any thread starts, so that all inherit it and sigwait alone gets them.
   sigset_t signals;
   sigemptyset(&signals);
@@ -57,6 +59,14 @@ int Run(const Options& options) {
     return 1;
   }
   PrintSummary(sim, options);
+  if (commands) {
+    // Ends with the process: a read that waits cannot be called off.
+    std::thread([&sim] {
+      for (std::string line; std::getline(std::cin, line);) {
+        std::cout << RunCommand(sim, line) << std::endl;
+      }
+    }).detach();
+  }
   int signal = 0;
   sigwait(&signals, &signal);
   sim.Stop();
@@ -70,6 +80,7 @@ int Run(const Options& options) {
 int main(int argc, char** argv) {
   tokeninventory::vendor_sim::Options options;
   bool no_rate_limits = false;
+  bool commands = false;
   CLI::App app("Simulates the REST APIs of deepset, Opal and Buildkite on one port.", "vendor-sim");
   app.add_option("--host", options.host, "Address to listen on")->capture_default_str();
   app.add_option("--port", options.port, "Port to listen on; 0 takes a free one")
@@ -84,7 +95,8 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(0.0, 100'000.0))
       ->capture_default_str();
   app.add_flag("--no-rate-limits", no_rate_limits, "Neither count requests nor answer 429");
+  app.add_flag("--commands", commands, "Read changes from standard input: commands.h");
   CLI11_PARSE(app, argc, argv);
   options.rate_limits = !no_rate_limits;
-  return tokeninventory::vendor_sim::Run(options);
+  return tokeninventory::vendor_sim::Run(options, commands);
 }
