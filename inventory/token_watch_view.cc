@@ -100,6 +100,10 @@ TokenWatchView::TokenWatchView(WatchScope scope)
       name_prefix_(scope_.source.empty() ? std::string()
                                          : absl::StrCat(SourceName(scope_.source), "/tokens/")) {}
 
+bool TokenWatchView::is_filtered() const {
+  return !scope_.filter.matches_all() || !scope_.changed_fields.empty() || !source().empty();
+}
+
 void TokenWatchView::AppendChange(const FeedChange& change, std::string& events) const {
   if (change.change.subject != LogSubject::kToken) return;
   const TokenFacts before = ReadTokenFacts(change.change.before);

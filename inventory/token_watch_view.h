@@ -42,6 +42,8 @@ class TokenWatchView final : public WatchView {
                                absl::string_view epoch,
                                const v1::Progress& progress) const override;
 
+  bool is_filtered() const override;
+
   const WatchScope& scope() const { return scope_; }
 
  private:

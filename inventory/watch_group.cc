@@ -18,11 +18,7 @@ EncodedChanges WatchGroup::Read(LogPosition from) {
   // Made under the lock: all who wait for it want the same message.
   MutexLock lock(mutex_);
   const std::int64_t head = feed_.bounds().head;
-  for (const Made& made : made_) {
-    if (made.head != head || made.from != from) continue;
-    if (!made.has_message) return {nullptr, made.next};
-    if (WatchMessage message = recent_.Find(made.message)) return {std::move(message), made.next};
-  }
+  if (std::optional<EncodedChanges> made = FindMadeLocked(from, head)) return *std::move(made);
   EncodedChanges changes = view_->EncodeChanges(feed_.Read(from, kReadBytes), from, epoch_,
                                                 /*ends_revision=*/true);
   Made& made = made_[next_made_];
@@ -30,6 +26,23 @@ EncodedChanges WatchGroup::Read(LogPosition from) {
   made = Made{from, head, changes.next, changes.message != nullptr, 0};
   if (made.has_message) made.message = recent_.Keep(changes.message);
   return changes;
+}
+
+std::optional<EncodedChanges> WatchGroup::FindMade(LogPosition from) const {
+  MutexLock lock(mutex_);
+  return FindMadeLocked(from, feed_.bounds().head);
+}
+
+std::optional<EncodedChanges> WatchGroup::FindMadeLocked(LogPosition from,
+                                                         std::int64_t head) const {
+  for (const Made& made : made_) {
+    if (made.head != head || made.from != from) continue;
+    if (!made.has_message) return EncodedChanges{nullptr, made.next};
+    if (WatchMessage message = recent_.Find(made.message)) {
+      return EncodedChanges{std::move(message), made.next};
+    }
+  }
+  return std::nullopt;
 }
 
 std::optional<EncodedChanges> WatchGroup::Look(std::int64_t head, bool touched) {

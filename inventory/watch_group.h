@@ -50,6 +50,9 @@ class WatchGroup {
   // and no message: it is not in memory.
   EncodedChanges Read(LogPosition from);
 
+  // The same where it was made already; nothing else costs more than a look.
+  std::optional<EncodedChanges> FindMade(LogPosition from) const;
+
   // From the hub, after each Publish: whether anything up to `head` is for this
   // view, and its beginning. `touched` false: none of it is of the view's source.
   // Nothing: the watchers who wait need not be woken, Skip takes them past it.
@@ -68,6 +71,9 @@ class WatchGroup {
     bool has_message = false;
     std::uint64_t message = 0;  // in `recent_`
   };
+
+  std::optional<EncodedChanges> FindMadeLocked(LogPosition from, std::int64_t head) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::shared_ptr<const WatchView> view_;
   const std::string epoch_;

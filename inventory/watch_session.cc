@@ -280,7 +280,12 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
       return;
     }
     if (next_.revision > bounds.head) break;
-    const EncodedChanges changes = group_->Read(next_);
+    std::optional<EncodedChanges> made = group_->FindMade(next_);
+    if (!made && group_->view().is_filtered()) {
+      ScanMemoryLocked();
+      return;
+    }
+    const EncodedChanges changes = made ? *std::move(made) : group_->Read(next_);
     // Nothing read: it left the memory just now. Look again.
     if (changes.message == nullptr && changes.next == next_) continue;
     next_ = changes.next;
@@ -291,6 +296,25 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
   }
   const bool due = now >= last_write_ + progress_interval_ - kProgressMargin;
   if (due && AtRevisionEndLocked()) WriteProgressLocked(now);
+}
+
+// A filter may let nothing of a long stretch pass: not for a gRPC thread.
+void WatchSession::ScanMemoryLocked() {
+  fetching_ = true;
+  const bool accepted = hub_.RunScan([self = shared_from_this(), from = next_] {
+    const EncodedChanges changes = self->group_->Read(from);
+    MutexLock lock(self->mutex_);
+    self->fetching_ = false;
+    if (self->sink_ == nullptr) return;
+    const absl::Time now = self->hub_.options().clock->Now();
+    if (self->ending_ || self->writing_) return self->PumpLocked(now);
+    self->next_ = changes.next;
+    if (changes.message != nullptr) return self->WriteChangesLocked(changes);
+    self->PumpLocked(now);
+  });
+  if (accepted) return;
+  fetching_ = false;
+  hub_.WakeSoon(shared_from_this());  // the pool is busy
 }
 
 void WatchSession::FetchFromStoreLocked() {

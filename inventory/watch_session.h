@@ -85,6 +85,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   void BeginInitialLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PumpInitialLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PumpChangesLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ScanMemoryLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FetchFromStoreLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // `resume_revision`: of the resume token in it.
   void WriteLocked(const WatchMessage& message, std::optional<std::int64_t> resume_revision)

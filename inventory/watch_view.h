@@ -54,6 +54,10 @@ class WatchView {
                                        absl::string_view epoch,
                                        const v1::Progress& progress) const = 0;
 
+  // Whether much of the log may be looked through for one message: never in a gRPC
+  // thread then.
+  virtual bool is_filtered() const = 0;
+
   // The id of the only source whose changes concern this view; empty: any may.
   const std::string& source() const { return source_; }
 

@@ -33,6 +33,8 @@ class ExpirationWatchView final : public WatchView {
   EncodedInitial EncodeInitial(const Snapshot& snapshot, std::int64_t after,
                                absl::string_view epoch,
                                const v1::Progress& progress) const override;
+  // Most changes are of tokens.
+  bool is_filtered() const override { return true; }
 
  private:
   bool Shows(const Notice& notice, absl::string_view token) const;

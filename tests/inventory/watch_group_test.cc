@@ -21,6 +21,8 @@ class EvenView final : public WatchView {
   explicit EvenView(const std::string& source = "", const std::string& name = "even")
       : WatchView(source, name) {}
 
+  bool is_filtered() const override { return false; }
+
   EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevision>>& revisions,
                                LogPosition from, absl::string_view,
                                bool /*ends_revision*/) const override {
