@@ -1,7 +1,6 @@
 // Case files from outside about watches (testdata/*.json, each with its `source`).
 // A case that this service does not take over says why:
 //   not_applicable  the design has no equivalent, or decided otherwise
-//   later           what the service still lacks for it
 //   covered_by      the test elsewhere that runs it
 #pragma once
 
@@ -20,7 +19,7 @@ struct WatchCase {
 
   // It is not run here.
   bool is_set_aside() const {
-    return json.contains("not_applicable") || json.contains("later") || json.contains("covered_by");
+    return json.contains("not_applicable") || json.contains("covered_by");
   }
 };
 
