@@ -95,6 +95,7 @@ void FakeStream::Cancel() {
 bool FakeStream::Await(const std::function<bool()>& condition, std::chrono::nanoseconds longest) {
   const auto deadline = std::chrono::steady_clock::now() + longest;
   while (!condition()) {
+    if (finished_.has_value() && !reacting_) return false;  // nothing comes any more
     const auto left = deadline - std::chrono::steady_clock::now();
     if (left <= std::chrono::nanoseconds::zero()) return false;
     wake_.WaitFor(mutex_, left);

@@ -204,7 +204,8 @@ TEST_F(WatchRacesTest, DrainAndShutdownAtAnyMomentEndAllStreams) {
       clients.emplace_back([this, c, round] { RunClient(10 * round + c, 100'000); });
     }
     auto witness = OpenWitness();
-    EXPECT_TRUE(witness->AwaitMessages(1 + round));
+    // It may be over its age before it has so many.
+    EXPECT_TRUE(witness->AwaitMessages(1 + round) || !witness->status().ok());
     watch_.hub().Drain();
     for (std::thread& client : clients) client.join();
     EXPECT_TRUE(witness->AwaitEnd());
