@@ -121,7 +121,9 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   void CheckSources();
   bool IsNew(const std::string& source) const;
   bool MustHear(std::int64_t row, TokenSight::VendorWord word) const;
-  ObservedToken WithWindow(const std::string& source, const ObservedToken& observed) const;
+  // With the inactivity window that the source's configuration adds; nothing when none.
+  std::optional<ObservedToken> WithWindow(const std::string& source,
+                                          const ObservedToken& observed) const;
   std::optional<v1::Expiration> FindNotice(std::int64_t row) const;
   std::optional<v1::Expiration> FindSourceNotice(const std::string& source,
                                                  v1::Expiration::Kind kind) const;

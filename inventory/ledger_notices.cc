@@ -63,14 +63,18 @@ bool Ledger::MustHear(std::int64_t row, TokenSight::VendorWord word) const {
   return notice != nullptr && notice->is_open() && WordMatters(word, notice->kind);
 }
 
-ObservedToken Ledger::WithWindow(const std::string& source, const ObservedToken& observed) const {
-  ObservedToken with = observed;
-  if (with.token.has_inactivity_window() || with.token.has_inactivity_deadline()) return with;
+std::optional<ObservedToken> Ledger::WithWindow(const std::string& source,
+                                                const ObservedToken& observed) const {
+  if (observed.token.has_inactivity_window() || observed.token.has_inactivity_deadline()) {
+    return std::nullopt;
+  }
   const auto info = std::find_if(options_.sources.begin(), options_.sources.end(),
                                  [&](const SourceInfo& each) { return each.id == source; });
-  if (info != options_.sources.end() && info->inactivity_window > absl::ZeroDuration()) {
-    ToProto(info->inactivity_window, with.token.mutable_inactivity_window());
+  if (info == options_.sources.end() || info->inactivity_window == absl::ZeroDuration()) {
+    return std::nullopt;
   }
+  ObservedToken with = observed;
+  ToProto(info->inactivity_window, with.token.mutable_inactivity_window());
   return with;
 }
 
@@ -123,7 +127,7 @@ void Ledger::StageNotices(Staged& staged) {
     const absl::StatusOr<v1::Token> token = ParseRow(row);
     if (token.ok()) judge(row, *token, ref.full, token->state());
   }
-  // A tick takes what is due in order; a page tells its tokens in its own.
+  // By due time, in whatever order the page or the tick came upon them.
   std::stable_sort(groups.begin(), groups.end(), ComesBefore);
   for (auto& [row, notice] : staged.source_notices) {
     groups.push_back(Group{row, {std::move(notice)}, {}, {}});
@@ -186,6 +190,7 @@ void Ledger::Arm(std::int64_t row, absl::Time due) {
 void Ledger::TellDueTokens() {
   const absl::Time now = options_.clock->Now();
   Staged staged;
+  staged.batch.commit_time = now;
   std::vector<Due> taken;
   while (!due_queue_.empty() && due_queue_.top().first <= now && taken.size() < kLooksPerTick) {
     const Due due = due_queue_.top();

@@ -120,6 +120,7 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
     }
     PageCounts counts;
     const absl::Time now = options_.clock->Now();
+    staged.batch.commit_time = now;
     absl::flat_hash_map<std::string, const ObservedToken*> in_page;
     std::vector<std::int64_t> seen;
     for (const ObservedToken& observed : tokens) {
@@ -157,7 +158,8 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
 absl::Status Ledger::StageObserved(RunningPass& pass, const ScopeRef&, std::int64_t scope_id,
                                    const ObservedToken& vendors, absl::Time now, Staged& staged,
                                    PageCounts& counts) {
-  const ObservedToken observed = WithWindow(pass.source, vendors);
+  const std::optional<ObservedToken> with_window = WithWindow(pass.source, vendors);
+  const ObservedToken& observed = with_window ? *with_window : vendors;
   const int source = snapshot_->FindSource(pass.source);
   const std::string& provider =
       snapshot_->sources()[static_cast<std::size_t>(source)].status->provider();

@@ -277,7 +277,7 @@ void DownOverTwoLeads() {
   const absl::Time end = play.now() + Days(30);
   play.Shows(end);
   EXPECT_EQ(play.SaidAt(end - Days(8)), "");
-  play.house().Close();
+  play.watched.Close();
   play.house().clock().Set(end - absl::Hours(12));
   play.watched.Reopen();
   EXPECT_EQ(play.Said(), "LEAD 1d");

@@ -30,6 +30,11 @@ class WatchedHouse {
 
   explicit WatchedHouse(LedgerSetup setup = {}) : expiry_(std::move(setup)) { StartHub(); }
 
+  // The service's end; Reopen starts it again.
+  void Close() {
+    hub_ = nullptr;
+    house().Close();
+  }
   void Reopen() {
     hub_ = nullptr;
     expiry_.Reopen();
