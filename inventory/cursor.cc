@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "base/proto_time.h"
 #include "inventory/errors.h"
 
 namespace tokeninventory {
@@ -93,6 +94,19 @@ absl::StatusOr<internal::v1::PageCursor> DecodePageToken(absl::string_view token
         "belongs to another request: nothing may differ between pages but page_size, skip and "
         "min_revision");
   }
+  return cursor;
+}
+
+absl::StatusOr<internal::v1::PageCursor> BeginPage(absl::string_view page_token,
+                                                   absl::string_view epoch,
+                                                   std::uint64_t request_hash,
+                                                   std::int64_t revision, absl::Time now) {
+  if (!page_token.empty()) return DecodePageToken(page_token, epoch, request_hash);
+  internal::v1::PageCursor cursor;
+  cursor.set_epoch(std::string(epoch));
+  cursor.set_request_hash(request_hash);
+  cursor.set_first_revision(revision);
+  ToProto(now, cursor.mutable_now_time());
   return cursor;
 }
 

@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
 #include "tokeninventory/internal/v1/cursor.pb.h"
 
 namespace tokeninventory {
@@ -24,6 +25,14 @@ absl::StatusOr<std::int64_t> DecodeResumeToken(absl::string_view token, absl::st
 absl::StatusOr<internal::v1::PageCursor> DecodePageToken(absl::string_view token,
                                                          absl::string_view epoch,
                                                          std::uint64_t request_hash);
+
+// The cursor that a request's page begins with: a new one for an empty `page_token`,
+// which fixes what all pages of the list share (`revision`, and `now` for its filter),
+// else DecodePageToken.
+absl::StatusOr<internal::v1::PageCursor> BeginPage(absl::string_view page_token,
+                                                   absl::string_view epoch,
+                                                   std::uint64_t request_hash,
+                                                   std::int64_t revision, absl::Time now);
 
 // A hash for PageCursor::request_hash that is the same in every process.
 std::uint64_t StableHash(absl::string_view text);

@@ -45,8 +45,7 @@ class Ledger::Loader final : public LoadVisitor {
 
   absl::Status OnToken(StoredToken stored) override {
     const TokenFacts facts = ReadTokenFacts(stored.token);
-    const absl::string_view source_id =
-        facts.source.substr(std::min(facts.source.size(), SourceName("").size()));
+    const absl::string_view source_id = SourceIdOf(facts.source);
     if (!facts.valid) {
       return absl::DataLossError(absl::StrCat("row ", stored.row, ": unreadable token"));
     }

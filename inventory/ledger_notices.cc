@@ -32,10 +32,6 @@ bool ComesBefore(const Group& a, const Group& b) {
   return x_due != y_due ? x_due < y_due : x.uid() < y.uid();
 }
 
-std::string SourceId(const std::string& source_name) {
-  return source_name.substr(std::min(source_name.size(), SourceName("").size()));
-}
-
 }  // namespace
 
 std::optional<v1::Expiration> Ledger::FindNotice(std::int64_t row) const {
@@ -87,7 +83,7 @@ void Ledger::StageNotices(Staged& staged) {
   around.digested = staged.digested;
   around.revision = head_ + 1;
   const auto status_of = [&](const std::string& source_name) -> const v1::Source* {
-    const std::string id = SourceId(source_name);
+    const absl::string_view id = SourceIdOf(source_name);
     for (const auto& [staged_id, status] : staged.sources) {
       if (staged_id == id) return status.get();
     }

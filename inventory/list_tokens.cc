@@ -207,14 +207,8 @@ absl::StatusOr<ListPlan> PlanList(const Snapshot& snapshot, absl::string_view ep
       absl::StrCat("ListTokens|", request.parent(), "|", static_cast<int>(request.show_deleted()),
                    "|", static_cast<int>(plan.view), "|", request.filter().size(), "|",
                    request.filter(), "|", request.order_by()));
-  if (plan.is_first_page) {
-    plan.cursor.set_epoch(std::string(epoch));
-    plan.cursor.set_request_hash(request_hash);
-    plan.cursor.set_first_revision(snapshot.revision());
-    ToProto(now, plan.cursor.mutable_now_time());
-  } else {
-    TI_ASSIGN_OR_RETURN(plan.cursor, DecodePageToken(request.page_token(), epoch, request_hash));
-  }
+  TI_ASSIGN_OR_RETURN(
+      plan.cursor, BeginPage(request.page_token(), epoch, request_hash, snapshot.revision(), now));
   FilterOptions options;
   options.now = FromProto(plan.cursor.now_time());
   TI_ASSIGN_OR_RETURN(plan.filter, Filter::Compile(request.filter(), options));

@@ -4,18 +4,9 @@
 #include <utility>
 
 #include "inventory/token_bytes.h"
+#include "inventory/token_name.h"
 
 namespace tokeninventory {
-namespace {
-
-// `sources/{source}` without its collection.
-absl::string_view SourceIdOf(absl::string_view source_name) {
-  constexpr absl::string_view kPrefix = "sources/";
-  return source_name.substr(std::min(kPrefix.size(), source_name.size()));
-}
-
-}  // namespace
-
 std::uint64_t UidTie(absl::string_view token) {
   std::uint64_t tie = 0;
   int digits = 0;

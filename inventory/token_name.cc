@@ -66,6 +66,10 @@ std::string TokenName(absl::string_view source, absl::string_view id) {
   return absl::StrCat(kSources, source, kTokens, EncodeTokenId(id));
 }
 
+absl::string_view SourceIdOf(absl::string_view source_name) {
+  return source_name.substr(std::min(kSources.size(), source_name.size()));
+}
+
 bool IsSourceId(absl::string_view id) {
   if (id.empty() || id.size() > 63 || id.back() == '-') return false;
   if (!absl::ascii_islower(static_cast<unsigned char>(id.front()))) return false;

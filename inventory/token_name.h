@@ -25,6 +25,9 @@ std::string TokenName(absl::string_view source, absl::string_view id);
 // Whether `id` can be a source's id: `[a-z]([a-z0-9-]{0,61}[a-z0-9])?`.
 bool IsSourceId(absl::string_view id);
 
+// The id in a source's name that is known to be good.
+absl::string_view SourceIdOf(absl::string_view source_name);
+
 // The source of `sources/{source}`; `-` where `allow_wildcard`. INVALID_ARGUMENT
 // (field `field`) when `name` is not of that form.
 absl::StatusOr<std::string> ParseSourceName(absl::string_view name, absl::string_view field,

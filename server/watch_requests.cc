@@ -20,6 +20,32 @@ constexpr absl::Duration kDefaultProgressInterval = absl::Seconds(15);
 constexpr absl::Duration kShortestProgressInterval = absl::Seconds(1);
 constexpr absl::Duration kLongestProgressInterval = absl::Minutes(5);
 
+// `parent` and `filter`, of either kind of stream.
+template <typename Request, typename Scope>
+absl::Status ReadScope(const Backend& backend, const Request& request, Scope& scope) {
+  TI_ASSIGN_OR_RETURN(const int source,
+                      FindParentSource(*backend.inventory->Current(), request.parent()));
+  if (source != ScanFilter::kAllSources) {
+    TI_ASSIGN_OR_RETURN(scope.source, ParseSourceName(request.parent(), "parent", false));
+  }
+  FilterOptions filter;
+  filter.allow_now = false;
+  TI_ASSIGN_OR_RETURN(scope.filter, Filter::Compile(request.filter(), filter));
+  scope.filter_text = request.filter();
+  return absl::OkStatus();
+}
+
+// `progress_interval` and `on_gap`.
+template <typename Request>
+absl::Status ReadPace(const Request& request, WatchSession::Options& options) {
+  TI_ASSIGN_OR_RETURN(
+      options.progress_interval,
+      ReadProgressInterval(request.has_progress_interval() ? &request.progress_interval()
+                                                           : nullptr));
+  TI_ASSIGN_OR_RETURN(options.on_gap, ReadGapAction(request.on_gap()));
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<absl::Duration> ReadProgressInterval(const google::protobuf::Duration* interval) {
@@ -65,22 +91,10 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
   WatchSession::Options options;
   WatchScope scope;
   TI_ASSIGN_OR_RETURN(scope.view, EffectiveView(request.view(), v1::BASIC));
-  TI_ASSIGN_OR_RETURN(const int source,
-                      FindParentSource(*backend.inventory->Current(), request.parent()));
-  if (source != ScanFilter::kAllSources) {
-    TI_ASSIGN_OR_RETURN(scope.source, ParseSourceName(request.parent(), "parent", false));
-  }
-  FilterOptions filter;
-  filter.allow_now = false;
-  TI_ASSIGN_OR_RETURN(scope.filter, Filter::Compile(request.filter(), filter));
-  scope.filter_text = request.filter();
+  TI_RETURN_IF_ERROR(ReadScope(backend, request, scope));
   TI_ASSIGN_OR_RETURN(scope.changed_fields, ParseChangedFields(request.changed_fields()));
   options.view = std::make_shared<TokenWatchView>(std::move(scope));
-  TI_ASSIGN_OR_RETURN(
-      options.progress_interval,
-      ReadProgressInterval(request.has_progress_interval() ? &request.progress_interval()
-                                                           : nullptr));
-  TI_ASSIGN_OR_RETURN(options.on_gap, ReadGapAction(request.on_gap()));
+  TI_RETURN_IF_ERROR(ReadPace(request, options));
   switch (request.start_case()) {
     case v1::WatchTokensRequest::kInitialState:
       options.start = WatchSession::Start::kInitialState;
@@ -101,22 +115,10 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
                                                        const v1::WatchExpirationsRequest& request) {
   WatchSession::Options options;
   ExpirationScope scope;
-  TI_ASSIGN_OR_RETURN(const int source,
-                      FindParentSource(*backend.inventory->Current(), request.parent()));
-  if (source != ScanFilter::kAllSources) {
-    TI_ASSIGN_OR_RETURN(scope.source, ParseSourceName(request.parent(), "parent", false));
-  }
-  FilterOptions filter;
-  filter.allow_now = false;
-  TI_ASSIGN_OR_RETURN(scope.filter, Filter::Compile(request.filter(), filter));
-  scope.filter_text = request.filter();
+  TI_RETURN_IF_ERROR(ReadScope(backend, request, scope));
   TI_ASSIGN_OR_RETURN(scope.max_lead, ParseMaxLead(request.has_max_lead(), request.max_lead()));
   options.view = std::make_shared<ExpirationWatchView>(std::move(scope));
-  TI_ASSIGN_OR_RETURN(
-      options.progress_interval,
-      ReadProgressInterval(request.has_progress_interval() ? &request.progress_interval()
-                                                           : nullptr));
-  TI_ASSIGN_OR_RETURN(options.on_gap, ReadGapAction(request.on_gap()));
+  TI_RETURN_IF_ERROR(ReadPace(request, options));
   switch (request.start_case()) {
     case v1::WatchExpirationsRequest::kOpenExpirations:
       options.start = WatchSession::Start::kInitialState;

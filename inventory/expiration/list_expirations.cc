@@ -70,14 +70,8 @@ absl::StatusOr<ExpirationPlan> PlanExpirations(const Snapshot& snapshot, absl::s
   const std::uint64_t request_hash = StableHash(absl::StrCat(
       "ListExpirations|", request.parent(), "|", static_cast<int>(request.show_resolved()), "|",
       absl::FormatDuration(plan.max_lead), "|", request.filter()));
-  if (plan.is_first_page) {
-    plan.cursor.set_epoch(std::string(epoch));
-    plan.cursor.set_request_hash(request_hash);
-    plan.cursor.set_first_revision(snapshot.revision());
-    ToProto(now, plan.cursor.mutable_now_time());
-  } else {
-    TI_ASSIGN_OR_RETURN(plan.cursor, DecodePageToken(request.page_token(), epoch, request_hash));
-  }
+  TI_ASSIGN_OR_RETURN(
+      plan.cursor, BeginPage(request.page_token(), epoch, request_hash, snapshot.revision(), now));
   FilterOptions options;
   options.now = FromProto(plan.cursor.now_time());
   TI_ASSIGN_OR_RETURN(plan.filter, Filter::Compile(request.filter(), options));

@@ -58,7 +58,7 @@ absl::StatusOr<std::shared_ptr<const Notice>> ParseNotice(std::string bytes) {
     notice->head_size -= field;
   }
   notice->bytes = std::move(bytes);
-  notice->source = parsed.source().substr(std::min(parsed.source().size(), SourceName("").size()));
+  notice->source = std::string(SourceIdOf(parsed.source()));
   notice->kind = parsed.kind();
   notice->state = parsed.state();
   notice->digested = parsed.digested();
