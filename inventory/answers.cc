@@ -19,12 +19,6 @@ namespace {
 
 constexpr absl::string_view kAnySource = "-";
 
-absl::Status NoSuchSource(absl::string_view name) {
-  return MakeError(absl::StatusCode::kNotFound, "SOURCE_NOT_FOUND",
-                   absl::StrCat(name, " is not a source of this inventory"),
-                   {{"source", std::string(name)}});
-}
-
 absl::Status NoSuchToken(absl::string_view name) {
   return MakeError(absl::StatusCode::kNotFound, "TOKEN_NOT_FOUND",
                    absl::StrCat(name, " is not a token of this inventory"),
@@ -46,6 +40,12 @@ internal::v1::PageCursor MakeCursor(absl::string_view epoch, std::uint64_t reque
 }
 
 }  // namespace
+
+absl::Status NoSuchSource(absl::string_view name) {
+  return MakeError(absl::StatusCode::kNotFound, "SOURCE_NOT_FOUND",
+                   absl::StrCat(name, " is not a source of this inventory"),
+                   {{"source", std::string(name)}});
+}
 
 absl::StatusOr<int> EffectivePageSize(std::int32_t page_size) {
   if (page_size < 0) {
@@ -194,7 +194,9 @@ absl::StatusOr<v1::Source> GetSource(const Snapshot& snapshot,
   TI_ASSIGN_OR_RETURN(const std::string id, ParseSourceName(request.name(), "name", false));
   const int index = snapshot.FindSource(id);
   if (index < 0) return NoSuchSource(request.name());
-  return MakeSource(snapshot.sources()[static_cast<std::size_t>(index)]);
+  const SourceEntry& entry = snapshot.sources()[static_cast<std::size_t>(index)];
+  if (entry.is_forgotten()) return NoSuchSource(request.name());
+  return MakeSource(entry);
 }
 
 absl::StatusOr<v1::ListSourcesResponse> ListSources(const Snapshot& snapshot,
@@ -208,7 +210,7 @@ absl::StatusOr<v1::ListSourcesResponse> ListSources(const Snapshot& snapshot,
   }
   std::vector<const SourceEntry*> entries;
   for (const SourceEntry& entry : snapshot.sources()) {
-    if (entry.id > cursor.after_name()) entries.push_back(&entry);
+    if (entry.id > cursor.after_name() && !entry.is_forgotten()) entries.push_back(&entry);
   }
   std::sort(entries.begin(), entries.end(),
             [](const SourceEntry* a, const SourceEntry* b) { return a->id < b->id; });

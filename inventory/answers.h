@@ -57,6 +57,9 @@ absl::StatusOr<HistoryQuery> ParseHistoryQuery(const Snapshot& snapshot, absl::s
 v1::ListTokenChangesResponse MakeHistoryPage(const HistoryQuery& query, absl::string_view epoch,
                                              const std::vector<LogEntry>& entries);
 
+// NOT_FOUND (SOURCE_NOT_FOUND); `name` is `sources/{source}`.
+absl::Status NoSuchSource(absl::string_view name);
+
 // A source with all that is known of it now.
 v1::Source MakeSource(const SourceEntry& entry);
 

@@ -2,6 +2,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
 #include "base/proto_time.h"
 #include "inventory/errors.h"
 
@@ -50,6 +51,11 @@ std::uint64_t StableHash(absl::string_view text) {
     hash *= 1099511628211ull;
   }
   return hash;
+}
+
+std::string StableDigest(absl::string_view text) {
+  return absl::StrFormat("%016x%016x", StableHash(absl::StrCat("1|", text)),
+                         StableHash(absl::StrCat("2|", text)));
 }
 
 std::string EncodeResumeToken(absl::string_view epoch, std::int64_t revision) {

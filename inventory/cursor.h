@@ -36,5 +36,7 @@ absl::StatusOr<internal::v1::PageCursor> BeginPage(absl::string_view page_token,
 
 // A hash for PageCursor::request_hash that is the same in every process.
 std::uint64_t StableHash(absl::string_view text);
+// 128 bits of it, in hexadecimal: an id of what `text` says.
+std::string StableDigest(absl::string_view text);
 
 }  // namespace tokeninventory

@@ -211,7 +211,9 @@ absl::Status Ledger::ConfigureSources() {
     v1::Source status;
     const int index = snapshot_->FindSource(info.id);
     if (index >= 0) status = *snapshot_->sources()[static_cast<std::size_t>(index)].status;
-    if (!status.provider().empty() && status.provider() != info.provider) {
+    const bool is_forgotten =
+        index >= 0 && snapshot_->sources()[static_cast<std::size_t>(index)].is_forgotten();
+    if (!status.provider().empty() && status.provider() != info.provider && !is_forgotten) {
       return absl::FailedPreconditionError(
           absl::StrCat("source ", info.id, " holds tokens of ", status.provider(), ", not of ",
                        info.provider, ": give the new connection another id"));
@@ -224,6 +226,7 @@ absl::Status Ledger::ConfigureSources() {
       status.clear_last_complete_time();
       status.clear_create_time();
       status.clear_error();
+      status.clear_incomplete_scopes();
     }
     if (!status.has_create_time()) ToProto(now, status.mutable_create_time());
     status.set_name(SourceName(info.id));
@@ -238,12 +241,18 @@ absl::Status Ledger::ConfigureSources() {
     const bool configured =
         std::any_of(options_.sources.begin(), options_.sources.end(),
                     [&](const SourceInfo& info) { return info.id == entry.id; });
-    if (configured || entry.status->state() == v1::Source::DETACHED) continue;
+    if (configured) continue;
+    if (entry.status->state() == v1::Source::DETACHED) {
+      if (entry.rows == 0) ForgetSource(entry.id, staged);
+      continue;
+    }
     v1::Source status = *entry.status;
     status.set_state(v1::Source::DETACHED);
     status.set_error("no longer in the configuration");
     status.clear_next_sync_time();
     status.clear_incomplete_scopes();
+    status.clear_hold();
+    status.clear_rate_limits();
     staged.PutSource(entry.id, status);
     StageResolution(entry.id, v1::Expiration::SOURCE_UNHEALTHY,
                     v1::Expiration::Resolution::DETACHED, staged);

@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <queue>
+#include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
@@ -25,6 +26,7 @@
 #include "inventory/reconcile.h"
 #include "inventory/scope_book.h"
 #include "inventory/token_store.h"
+#include "tokeninventory/v1/sources.pb.h"
 
 namespace tokeninventory {
 
@@ -85,12 +87,31 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   absl::StatusOr<std::int64_t> ApplyRefresh(const RefreshTarget& target,
                                             const ObservedToken* observed) override;
 
+  // As ApproveSync and PurgeSource in sources.proto say; `source` is an id. NOT_FOUND
+  // when there is no such source, UNAVAILABLE when the store cannot be written. A
+  // purge is many commits; UNAVAILABLE also when `stop` comes between two.
+  absl::StatusOr<v1::ApproveSyncResponse> ApproveSync(const std::string& source,
+                                                      const std::string& hold_id);
+  absl::StatusOr<v1::PurgeSourceResponse> PurgeSource(const std::string& source, bool force,
+                                                      const std::stop_token& stop = {});
+
   // Random, of this store (StoreHead::epoch).
   const std::string& epoch() const { return epoch_; }
 
  private:
   class Loader;
   struct Staged;
+
+  // The last pass of a source, if losses that it reported were held.
+  struct HeldPass {
+    HeldLosses losses;
+    std::string id;  // Hold.id
+    // What the pass came to but for them.
+    v1::Source::State state = v1::Source::STATE_UNSPECIFIED;
+    std::string error;
+    std::vector<v1::IncompleteScope> incomplete_scopes;
+    absl::Time end_time;
+  };
 
   explicit Ledger(Options options);
 
@@ -108,6 +129,10 @@ class Ledger final : public PassRecorder, public TokenRefresher {
                              PageCounts& counts);
   absl::Status StageLosses(const Conclusion& conclusion, absl::Time now, Staged& staged,
                            v1::SyncStats& stats);
+  // Stages what a source's status says once a pass, which ended at `end_time`, counts.
+  void StageStatus(const std::string& id, v1::Source source, v1::Source::State state,
+                   const std::string& error, const std::vector<v1::IncompleteScope>& incomplete,
+                   absl::Time end_time, Staged& staged);
   absl::StatusOr<std::int64_t> CommitAndPublish(Staged staged);
   void Compact();
   void PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit);
@@ -135,6 +160,13 @@ class Ledger final : public PassRecorder, public TokenRefresher {
                                             const ObservedToken& observed);
   absl::StatusOr<std::int64_t> RefreshGone(const RefreshTarget& target);
   std::string FindOtherToken(const std::string& source, std::int64_t scope, std::int64_t row) const;
+
+  // What operators ask for (ledger_operator.cc).
+  absl::StatusOr<v1::ApproveSyncResponse> Approve(const std::string& source,
+                                                  const std::string& hold_id);
+  void ForgetSource(const std::string& source, Staged& staged);
+  absl::StatusOr<v1::PurgeSourceResponse> PurgeSome(const std::string& source, std::int64_t& after);
+
   absl::StatusOr<RunningPass*> FindPass(PassId pass);
   absl::StatusOr<v1::Token> ParseRow(std::int64_t row) const;
 
@@ -149,6 +181,7 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   ScopeBook book_;
   absl::flat_hash_map<PassId, RunningPass> passes_;
   PassId next_pass_ = 1;
+  absl::flat_hash_map<std::string, HeldPass> held_;  // by source
   // When time may have something to say of a token: it expires, a lead is reached. An
   // entry counts only while `due_` agrees.
   using Due = std::pair<absl::Time, std::int64_t>;

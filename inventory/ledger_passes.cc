@@ -6,6 +6,7 @@
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "base/uuid.h"
+#include "inventory/cursor.h"
 #include "inventory/ledger.h"
 #include "inventory/ledger_staged.h"
 #include "inventory/token_name.h"
@@ -27,6 +28,27 @@ void MarkNotStored(v1::Source& source) {
   source.set_syncing(false);
   source.set_state(v1::Source::FAILED);
   source.set_error("the pass could not be stored");
+}
+
+v1::Hold MakeHold(const HeldLosses& losses, const RunningPass& pass, absl::Time now) {
+  std::vector<std::int64_t> rows(losses.rows.begin(), losses.rows.end());
+  std::sort(rows.begin(), rows.end());
+  std::string all;
+  v1::Hold hold;
+  for (const HeldScope& held : losses.scopes) {
+    absl::StrAppend(&all, held.stream, "\n", held.key, "\n");
+    if (hold.scopes_size() == kMaxIncompleteScopes) continue;
+    v1::HeldScope& scope = *hold.add_scopes();
+    scope.set_stream(held.stream);
+    scope.set_scope(held.key);
+    scope.set_lost_count(held.lost);
+    scope.set_listed_count(held.listed);
+  }
+  for (const std::int64_t row : rows) absl::StrAppend(&all, row, "\n");
+  hold.set_id(StableDigest(absl::StrCat("hold|", pass.source, "|", all)));
+  hold.set_token_count(static_cast<std::int64_t>(rows.size()));
+  ToProto(now, hold.mutable_create_time());
+  return hold;
 }
 
 // What the vendor says of a token in a word of its own; a state that the mapping
@@ -165,6 +187,10 @@ absl::Status Ledger::StageObserved(RunningPass& pass, const ScopeRef&, std::int6
       snapshot_->sources()[static_cast<std::size_t>(source)].status->provider();
   const TokenRef known_ref = snapshot_->Find(TokenName(pass.source, observed.id));
   const bool is_known = !known_ref.full.empty();
+  // An operator who approves what was held does not mean a token that is there.
+  if (const auto held = held_.find(pass.source); held != held_.end()) {
+    held->second.losses.rows.erase(known_ref.row);
+  }
   std::vector<ScopeMark> marks = is_known ? book_.MarksOf(known_ref.row) : std::vector<ScopeMark>();
   auto mark = std::find_if(marks.begin(), marks.end(),
                            [&](const ScopeMark& m) { return m.scope == scope_id; });
@@ -291,6 +317,22 @@ absl::Status Ledger::StageLosses(const Conclusion& conclusion, absl::Time now, S
   return absl::OkStatus();
 }
 
+void Ledger::StageStatus(const std::string& id, v1::Source source, v1::Source::State state,
+                         const std::string& error,
+                         const std::vector<v1::IncompleteScope>& incomplete, absl::Time end_time,
+                         Staged& staged) {
+  source.set_state(state);
+  source.set_error(error);
+  source.clear_incomplete_scopes();
+  for (const v1::IncompleteScope& scope : incomplete) *source.add_incomplete_scopes() = scope;
+  if (state == v1::Source::OK) ToProto(end_time, source.mutable_last_complete_time());
+  staged.PutSource(id, source);
+  if (state != v1::Source::OK) return;
+  StageResolution(id, v1::Expiration::SOURCE_UNHEALTHY, v1::Expiration::Resolution::RECOVERED,
+                  staged);
+  next_source_check_ = options_.clock->Now();
+}
+
 absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
   absl::StatusOr<PassOutcome> result;
   RunOnThread([&] {
@@ -303,7 +345,7 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     const RunningPass pass = std::move(**found);
     passes_.erase(pass_id);
     const absl::Time now = options_.clock->Now();
-    const Conclusion conclusion = book_.Conclude(pass, end.streams, *snapshot_, /*guard=*/true);
+    Conclusion conclusion = book_.Conclude(pass, end.streams, *snapshot_, /*guard=*/true);
 
     PassOutcome outcome;
     outcome.state = end.state;
@@ -313,7 +355,7 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     outcome.stats.set_requests(end.stats.requests());
     outcome.stats.set_pages(end.stats.pages());
     outcome.stats.set_records(end.stats.records());
-    for (const HeldScope& held : conclusion.held) {
+    for (const HeldScope& held : conclusion.held.scopes) {
       v1::IncompleteScope& scope = outcome.incomplete_scopes.emplace_back();
       scope.set_stream(held.stream);
       scope.set_scope(held.key);
@@ -336,24 +378,20 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     const auto index = static_cast<std::size_t>(snapshot_->FindSource(pass.source));
     v1::Source source = *snapshot_->sources()[index].status;
     source.set_syncing(false);
-    source.set_state(outcome.state);
-    source.set_error(outcome.error);
     ToProto(pass.start_time, source.mutable_last_attempt_time());
     ToProto(end.next_sync_time, source.mutable_next_sync_time());
-    const bool is_new = !source.has_last_complete_time();
-    if (outcome.state == v1::Source::OK) ToProto(now, source.mutable_last_complete_time());
-    source.clear_incomplete_scopes();
-    for (const v1::IncompleteScope& scope : outcome.incomplete_scopes) {
-      *source.add_incomplete_scopes() = scope;
-    }
     *source.mutable_last_sync_stats() = outcome.stats;
-    staged.PutSource(pass.source, source);
-    if (outcome.state == v1::Source::OK) {
-      StageResolution(pass.source, v1::Expiration::SOURCE_UNHEALTHY,
-                      v1::Expiration::Resolution::RECOVERED, staged);
-      next_source_check_ = now;
+    const std::string known_hold = source.hold().id();
+    const google::protobuf::Timestamp held_since = source.hold().create_time();
+    source.clear_hold();
+    if (!conclusion.held.scopes.empty()) {
+      v1::Hold& hold = *source.mutable_hold() = MakeHold(conclusion.held, pass, now);
+      if (hold.id() == known_hold) *hold.mutable_create_time() = held_since;
     }
-    if (is_new) StageDigest(source, pass.source, staged);
+    const bool is_new = !source.has_last_complete_time();
+    StageStatus(pass.source, source, outcome.state, outcome.error, outcome.incomplete_scopes, now,
+                staged);
+    if (is_new) StageDigest(*staged.sources.back().second, pass.source, staged);
 
     absl::StatusOr<std::int64_t> revision =
         status.ok() ? CommitAndPublish(std::move(staged)) : absl::StatusOr<std::int64_t>(status);
@@ -364,6 +402,15 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
       });
       result = revision.status();
       return;
+    }
+    held_.erase(pass.source);
+    if (source.has_hold()) {
+      held_[pass.source] = HeldPass{std::move(conclusion.held),
+                                    source.hold().id(),
+                                    end.state,
+                                    end.error,
+                                    end.incomplete_scopes,
+                                    now};
     }
     outcome.revision = *revision;
     result = std::move(outcome);

@@ -78,6 +78,8 @@ struct PassEnd {
   std::vector<v1::IncompleteScope> incomplete_scopes;
   std::vector<StreamReport> streams;
   absl::Time next_sync_time;
+  // As the vendor's last answer told them.
+  std::vector<v1::RateLimit> rate_limits;
   // requests, pages, records; the Ledger adds what became of the tokens.
   v1::SyncStats stats;
 };

@@ -9,10 +9,13 @@
 namespace tokeninventory {
 namespace {
 
-// Whether `observed` is another token under the name of `known`. Only a vendor
-// that tells a creation time, or changes the kind, shows that it reused an id.
+// Whether `observed` is another token under the name of `known`. But for a purged
+// one, only a vendor that tells a creation time, or changes the kind, shows that it
+// reused an id.
 bool IsAnotherToken(const v1::Token& known, const v1::Token& observed) {
   if (known.kind() != observed.kind()) return true;
+  // What an operator removed stays removed.
+  if (known.presence() == v1::Token::DELETED && known.delete_cause() == v1::PURGED) return true;
   return known.has_create_time() && observed.has_create_time() &&
          FromProto(known.create_time()) != FromProto(observed.create_time());
 }

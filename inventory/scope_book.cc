@@ -70,6 +70,14 @@ const StoredScope* ScopeBook::GetScope(std::int64_t id) const {
   return it == scopes_.end() ? nullptr : &it->second;
 }
 
+std::vector<std::int64_t> ScopeBook::ScopesOf(absl::string_view source) const {
+  std::vector<std::int64_t> ids;
+  for (const auto& [id, scope] : scopes_) {
+    if (scope.source == source) ids.push_back(id);
+  }
+  return ids;
+}
+
 void ScopeBook::DropScope(std::int64_t id) {
   const auto it = scopes_.find(id);
   if (it == scopes_.end()) return;
@@ -120,7 +128,7 @@ std::vector<ScopeMark> ScopeBook::MarksAfter(std::int64_t row, const JudgedScope
 }
 
 void ScopeBook::HoldImplausible(const RunningPass& pass, const Snapshot& snapshot,
-                                JudgedScopes& scopes, std::vector<HeldScope>& held) const {
+                                JudgedScopes& scopes, HeldLosses& held) const {
   // A vanished scope is judged with all of its stream: it is the parent's
   // listing that lost it.
   struct Tally {
@@ -153,7 +161,7 @@ void ScopeBook::HoldImplausible(const RunningPass& pass, const Snapshot& snapsho
   for (const auto& [group, tally] : tallies) {
     const bool emptied = group.second == 0 ? tally.lost == tally.listed : tally.emptied;
     if (!IsImplausible(tally.lost, tally.listed, emptied)) continue;
-    HeldScope& entry = held.emplace_back();
+    HeldScope& entry = held.scopes.emplace_back();
     entry.stream = group.first;
     entry.lost = tally.lost;
     entry.listed = tally.listed;
@@ -164,6 +172,7 @@ void ScopeBook::HoldImplausible(const RunningPass& pass, const Snapshot& snapsho
                                               : id == group.second;
       if (!in_group) continue;
       judged.proof = Proof::kNone;
+      held.absent_passes[id] = judged.absent_passes;
       // Held scopes are looked at afresh by the next pass.
       judged.absent_passes = judged.scope->absent_passes;
     }
@@ -179,6 +188,12 @@ Conclusion ScopeBook::Conclude(const RunningPass& pass, const std::vector<Stream
   snapshot.Scan(0, ShownTokensOf(snapshot, pass.source), [&](const TokenRef& token) {
     const std::vector<ScopeMark> before = MarksOf(token.row);
     std::vector<ScopeMark> after = MarksAfter(token.row, scopes);
+    const bool is_known = pass.seen.contains(token.row) || pass.proven_gone.contains(token.row);
+    if (!is_known && std::any_of(before.begin(), before.end(), [&](const ScopeMark& mark) {
+          return conclusion.held.absent_passes.contains(mark.scope);
+        })) {
+      conclusion.held.rows.insert(token.row);
+    }
     Loss loss;
     loss.row = token.row;
     if (pass.proven_gone.contains(token.row)) {
@@ -216,6 +231,37 @@ Conclusion ScopeBook::Conclude(const RunningPass& pass, const std::vector<Stream
         scope.item_json != judged.scope->item_json) {
       conclusion.changed_scopes.push_back(std::move(scope));
     }
+  }
+  return conclusion;
+}
+
+Conclusion ScopeBook::Release(const HeldLosses& held, const Snapshot& snapshot) const {
+  Conclusion conclusion;
+  for (const std::int64_t row : held.rows) {
+    const TokenRef token = snapshot.At(row);
+    if (token.full.empty() || !IsShown(token.presence)) continue;
+    Loss loss;
+    loss.row = row;
+    loss.marks = MarksOf(row);
+    for (ScopeMark& mark : loss.marks) {
+      if (held.absent_passes.contains(mark.scope)) ++mark.missed;
+    }
+    if (AllMissed(loss.marks, kPassesToBelieve)) {
+      loss.kind = Loss::Kind::kDeleted;
+      loss.marks.clear();
+    } else if (AllMissed(loss.marks, 1) && token.presence != v1::Token::MISSING) {
+      loss.kind = Loss::Kind::kMissing;
+    }
+    conclusion.losses.push_back(std::move(loss));
+  }
+  // One order, whatever the set's: watchers see it.
+  std::sort(conclusion.losses.begin(), conclusion.losses.end(),
+            [](const Loss& a, const Loss& b) { return a.row < b.row; });
+  for (const auto& [id, absent_passes] : held.absent_passes) {
+    const StoredScope* scope = GetScope(id);
+    if (scope == nullptr || scope->absent_passes >= absent_passes) continue;
+    conclusion.changed_scopes.push_back(*scope);
+    conclusion.changed_scopes.back().absent_passes = absent_passes;
   }
   return conclusion;
 }

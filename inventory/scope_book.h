@@ -69,10 +69,19 @@ struct HeldScope {
   std::int64_t listed = 0;
 };
 
+// All that a pass reported lost and that is not believed.
+struct HeldLosses {
+  std::vector<HeldScope> scopes;
+  // By id. With how many complete passes would not have named it in a row.
+  absl::flat_hash_map<std::int64_t, std::int32_t> absent_passes;
+  // Tokens that these scopes listed and the pass did not see.
+  absl::flat_hash_set<std::int64_t> rows;
+};
+
 // What a pass proves in all.
 struct Conclusion {
   std::vector<Loss> losses;
-  std::vector<HeldScope> held;
+  HeldLosses held;
   std::vector<StoredScope> changed_scopes;
   std::vector<std::int64_t> dropped_scopes;  // gone, and no token refers to them
 };
@@ -91,6 +100,7 @@ class ScopeBook {
   std::int64_t FindScope(absl::string_view source, absl::string_view stream,
                          absl::string_view key) const;
   const StoredScope* GetScope(std::int64_t id) const;
+  std::vector<std::int64_t> ScopesOf(absl::string_view source) const;
   // An id that no scope has or had.
   std::int64_t NewScopeId() { return next_scope_id_++; }
   void DropScope(std::int64_t id);
@@ -99,6 +109,9 @@ class ScopeBook {
   // out: what would be lost, plausible or not.
   Conclusion Conclude(const RunningPass& pass, const std::vector<StreamReport>& streams,
                       const Snapshot& snapshot, bool guard) const;
+
+  // Draws the conclusions of what was held, as of the tokens and marks now.
+  Conclusion Release(const HeldLosses& held, const Snapshot& snapshot) const;
 
   // The tokens to ask the vendor about, longest missing first.
   std::vector<Suspect> FindSuspects(const RunningPass& pass,
@@ -119,7 +132,7 @@ class ScopeBook {
   JudgedScopes Judge(const RunningPass& pass, const std::vector<StreamReport>& streams) const;
   std::vector<ScopeMark> MarksAfter(std::int64_t row, const JudgedScopes& scopes) const;
   void HoldImplausible(const RunningPass& pass, const Snapshot& snapshot, JudgedScopes& scopes,
-                       std::vector<HeldScope>& held) const;
+                       HeldLosses& held) const;
 
   using Marks = absl::InlinedVector<std::pair<std::uint32_t, std::uint32_t>, 2>;  // scope, missed
   std::vector<Marks> marks_;                                                      // by row

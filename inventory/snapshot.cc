@@ -145,6 +145,7 @@ void SnapshotBuilder::CountSlot(Snapshot& next, const Snapshot::Slot& slot, int 
   if (slot.size == 0) return;
   SourceEntry& source = next.sources_[slot.source];
   source.rows += sign;
+  if (slot.presence == static_cast<std::uint8_t>(v1::Token::DELETED)) source.tombstones += sign;
   if (IsShown(static_cast<v1::Token::Presence>(slot.presence))) source.shown += sign;
   next.token_bytes_ += sign * static_cast<std::int64_t>(slot.size);
 }

@@ -51,6 +51,12 @@ struct SourceEntry {
   std::shared_ptr<const v1::Source> status;  // `token_count` unset
   std::int64_t shown = 0;                    // tokens that List shows
   std::int64_t rows = 0;                     // tombstones and detached ones too
+  std::int64_t tombstones = 0;
+
+  // It left the configuration, and nothing of it is left but tombstones.
+  bool is_forgotten() const {
+    return status->state() == v1::Source::DETACHED && rows == tombstones;
+  }
 };
 
 // Which tokens a scan visits.

@@ -9,6 +9,7 @@
 #include "connectors/poller.h"
 #include "connectors/refresher.h"
 #include "inventory/inventory.h"
+#include "inventory/ledger.h"
 #include "inventory/watch_hub.h"
 
 namespace tokeninventory {
@@ -17,6 +18,7 @@ namespace tokeninventory {
 struct Backend {
   Clock* clock = nullptr;
   Inventory* inventory = nullptr;
+  Ledger* ledger = nullptr;
   WatchHub* hub = nullptr;
   Poller* poller = nullptr;
   Refresher* refresher = nullptr;

@@ -114,8 +114,8 @@ class RunningApp final : public ServerApp {
 
     refresher_ = std::make_unique<Refresher>(ledger_.get(), std::move(settings_.sources.fetchers));
 
-    backend_ =
-        Backend{clock_, &inventory_, hub_.get(), poller_.get(), refresher_.get(), ledger_->epoch()};
+    backend_ = Backend{clock_,        &inventory_,      ledger_.get(),   hub_.get(),
+                       poller_.get(), refresher_.get(), ledger_->epoch()};
     backend_pointer_ = &backend_;
     health_.SetServing(true);
     const auto snapshot = inventory_.Current();
@@ -136,6 +136,7 @@ class RunningApp final : public ServerApp {
         std::chrono::system_clock::now() + absl::ToChronoMilliseconds(settings_.shutdown_grace);
     std::thread shutdown([&] { server_->Shutdown(deadline); });
     std::this_thread::sleep_for(kDrainDelay);
+    sources_.Stop();
     if (refresher_ != nullptr) refresher_->Stop();
     if (poller_ != nullptr) poller_->Stop();  // also ends SyncSource streams
     if (hub_ != nullptr) hub_->Drain();

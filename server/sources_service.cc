@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "absl/strings/str_cat.h"
+#include "base/log.h"
 #include "base/status_macros.h"
 #include "inventory/answers.h"
 #include "inventory/token_name.h"
@@ -11,6 +12,10 @@
 
 namespace tokeninventory {
 namespace {
+
+// Operators are few.
+constexpr std::size_t kOperatorThreads = 1;
+constexpr std::size_t kOperatorQueue = 16;
 
 // The id of a source that can be synced.
 absl::StatusOr<std::string> FindSyncable(const Backend& backend,
@@ -26,6 +31,76 @@ absl::StatusOr<std::string> FindSyncable(const Backend& backend,
 }
 
 }  // namespace
+
+SourcesService::SourcesService(const BackendPointer& backend)
+    : backend_(backend), operators_(kOperatorThreads, kOperatorQueue) {}
+
+template <typename Request, typename AnswerFunction>
+grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(grpc::CallbackServerContext* context,
+                                                           const grpc::ByteBuffer* bytes,
+                                                           grpc::ByteBuffer* response,
+                                                           AnswerFunction answer) {
+  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  Request request;
+  absl::Status status = ReadRequest(backend_, *bytes, request);
+  absl::StatusOr<std::string> source;
+  if (status.ok()) {
+    source = ParseSourceName(request.name(), "name", false);
+    status = source.status();
+  }
+  if (!status.ok()) {
+    Answer(reactor, response, status);
+    return reactor;
+  }
+  Ledger& ledger = *backend_.load()->ledger;
+  if (!operators_.TryRun([reactor, response, answer, request, id = *source, &ledger] {
+        Answer(reactor, response, answer(ledger, id, request));
+      })) {
+    Answer(reactor, response,
+           RetryableError(absl::StatusCode::kResourceExhausted, "TOO_MANY_OPERATIONS",
+                          "too many approvals and purges wait already", absl::Seconds(5)));
+  }
+  return reactor;
+}
+
+grpc::ServerUnaryReactor* SourcesService::ApproveSync(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* bytes,
+                                                      grpc::ByteBuffer* response) {
+  return AnswerFromLedger<v1::ApproveSyncRequest>(
+      context, bytes, response,
+      [](Ledger& ledger, const std::string& source,
+         const v1::ApproveSyncRequest& request) -> absl::StatusOr<std::string> {
+        if (request.hold_id().empty()) {
+          return FieldError("hold_id", "FIELD_REQUIRED",
+                            "must be `hold.id` of the source: what is approved is what was seen");
+        }
+        TI_ASSIGN_OR_RETURN(const v1::ApproveSyncResponse answer,
+                            ledger.ApproveSync(source, request.hold_id()));
+        LogWarning("losses approved", {{"source", source},
+                                       {"hold", request.hold_id()},
+                                       {"missing", absl::StrCat(answer.tokens_missing())},
+                                       {"deleted", absl::StrCat(answer.tokens_deleted())}});
+        return answer.SerializeAsString();
+      });
+}
+
+grpc::ServerUnaryReactor* SourcesService::PurgeSource(grpc::CallbackServerContext* context,
+                                                      const grpc::ByteBuffer* bytes,
+                                                      grpc::ByteBuffer* response) {
+  return AnswerFromLedger<v1::PurgeSourceRequest>(
+      context, bytes, response,
+      [stop = stop_.get_token()](
+          Ledger& ledger, const std::string& source,
+          const v1::PurgeSourceRequest& request) -> absl::StatusOr<std::string> {
+        TI_ASSIGN_OR_RETURN(const v1::PurgeSourceResponse answer,
+                            ledger.PurgeSource(source, request.force(), stop));
+        if (request.force()) {
+          LogWarning("source purged",
+                     {{"source", source}, {"tokens", absl::StrCat(answer.purge_count())}});
+        }
+        return answer.SerializeAsString();
+      });
+}
 
 grpc::ServerUnaryReactor* SourcesService::ListSources(grpc::CallbackServerContext* context,
                                                       const grpc::ByteBuffer* request,

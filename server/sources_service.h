@@ -1,20 +1,24 @@
 // The Sources service.
 #pragma once
 
+#include <stop_token>
+
+#include "base/thread_pool.h"
 #include "server/backend.h"
 #include "tokeninventory/v1/sources.grpc.pb.h"
 
 namespace tokeninventory {
 
-using RawSources =
-    v1::Sources::WithRawCallbackMethod_ListSources<v1::Sources::WithRawCallbackMethod_GetSource<
-        v1::Sources::WithRawCallbackMethod_SyncSource<v1::Sources::Service>>>;
+using RawSources = v1::Sources::WithRawCallbackMethod_ListSources<
+    v1::Sources::WithRawCallbackMethod_GetSource<v1::Sources::WithRawCallbackMethod_SyncSource<
+        v1::Sources::WithRawCallbackMethod_ApproveSync<
+            v1::Sources::WithRawCallbackMethod_PurgeSource<v1::Sources::Service>>>>>;
 
 // Thread-safe.
 class SourcesService final : public RawSources {
  public:
   // `backend` lives longer than the server.
-  explicit SourcesService(const BackendPointer& backend) : backend_(backend) {}
+  explicit SourcesService(const BackendPointer& backend);
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* request,
@@ -24,9 +28,27 @@ class SourcesService final : public RawSources {
                                       grpc::ByteBuffer* response) override;
   grpc::ServerWriteReactor<grpc::ByteBuffer>* SyncSource(grpc::CallbackServerContext* context,
                                                          const grpc::ByteBuffer* request) override;
+  grpc::ServerUnaryReactor* ApproveSync(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
+  grpc::ServerUnaryReactor* PurgeSource(grpc::CallbackServerContext* context,
+                                        const grpc::ByteBuffer* request,
+                                        grpc::ByteBuffer* response) override;
+
+  // Interrupts purges.
+  void Stop() { stop_.request_stop(); }
 
  private:
+  // Reads the request and runs `answer(Ledger&, source id, request)` on a thread of
+  // its own: it waits for commits.
+  template <typename Request, typename AnswerFunction>
+  grpc::ServerUnaryReactor* AnswerFromLedger(grpc::CallbackServerContext* context,
+                                             const grpc::ByteBuffer* bytes,
+                                             grpc::ByteBuffer* response, AnswerFunction answer);
+
   const BackendPointer& backend_;
+  std::stop_source stop_;
+  ThreadPool operators_;
 };
 
 }  // namespace tokeninventory

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "base/proto_time.h"
 #include "inventory/cursor.h"
 #include "inventory/token_bytes.h"
@@ -15,12 +14,6 @@ namespace tokeninventory {
 namespace {
 
 constexpr int kTokenField = v1::Expiration::kTokenFieldNumber;
-
-// 128 bits of `text`, the same in every process.
-std::string Digest(absl::string_view text) {
-  return absl::StrFormat("%016x%016x", StableHash(absl::StrCat("1|", text)),
-                         StableHash(absl::StrCat("2|", text)));
-}
 
 // What stays while a token's notice tightens.
 absl::string_view FamilyOf(v1::Expiration::Kind kind) {
@@ -93,7 +86,7 @@ void AppendNoticeMessage(std::string& out, int field, absl::string_view head,
 }
 
 std::string NoticeUid(absl::string_view about, v1::Expiration::Kind kind, std::int64_t generation) {
-  return Digest(absl::StrCat("notice|", about, "|", FamilyOf(kind), "|", generation));
+  return StableDigest(absl::StrCat("notice|", about, "|", FamilyOf(kind), "|", generation));
 }
 
 std::string NoticeEventId(const v1::Expiration& notice) {
@@ -104,7 +97,7 @@ std::string NoticeEventId(const v1::Expiration& notice) {
   if (!resolved && notice.kind() == v1::Expiration::LEAD) {
     absl::StrAppend(&said, "|", absl::ToInt64Milliseconds(FromProto(notice.lead())));
   }
-  return Digest(absl::StrCat("event|", notice.uid(), "|", said));
+  return StableDigest(absl::StrCat("event|", notice.uid(), "|", said));
 }
 
 std::string NoticeName(absl::string_view source_name, absl::string_view uid) {

@@ -104,6 +104,12 @@ void TestService::Stop() {
   app_ = nullptr;
 }
 
+void TestService::Restart(std::string extra_config) {
+  Stop();
+  extra_config_ = std::move(extra_config);
+  Start();
+}
+
 v1::SyncResult TestService::Sync(const std::string& source) {
   grpc::ClientContext context;
   v1::SyncSourceRequest request;

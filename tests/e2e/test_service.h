@@ -35,6 +35,8 @@ class TestService {
   // Starts, or starts again on the same database.
   void Start();
   void Stop();
+  // Stops, and starts again with these lines behind the three sources'.
+  void Restart(std::string extra_config);
 
   v1::TokenInventory::Stub& tokens() { return *tokens_; }
   v1::Sources::Stub& sources() { return *sources_; }
@@ -56,7 +58,7 @@ class TestService {
   void WriteConfig();
 
   vendor_sim::VendorSim& sim_;
-  const std::string extra_config_;
+  std::string extra_config_;
   TempDir folder_;
   std::unique_ptr<ServerApp> app_;
   std::shared_ptr<grpc::Channel> channel_;
