@@ -4,6 +4,7 @@
 
 #include "absl/strings/escaping.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "connectors/connector_pass.h"
@@ -12,12 +13,12 @@
 namespace tokeninventory {
 
 Connector::Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http, Clock* clock,
-                     std::shared_ptr<RequestBudget> budget)
+                     std::shared_ptr<RequestBudget> budget, std::shared_ptr<VendorAccount> account)
     : spec_(std::move(spec)),
       http_(std::move(http)),
       clock_(clock),
-      vendor_(std::make_unique<RetryingClient>(http_.get(), clock, std::move(budget), spec_.retry),
-              spec_.insecure_http),
+      vendor_(http_.get(), clock, std::move(budget), std::move(account),
+              {spec_.insecure_http, spec_.retry}),
       param_(JsonValue::Object()) {
   for (const v1::ManifestParam& param : spec_.manifest->spec.params()) {
     const auto value = spec_.params.find(param.name());
@@ -70,6 +71,23 @@ absl::StatusOr<SecretHeaders> Connector::SignIn() const {
     headers.emplace_back("Authorization", SecretString(absl::StrCat("Basic ", encoded)));
   }
   return headers;
+}
+
+std::string Connector::CredentialAdvice() const {
+  std::vector<std::string> places;
+  if (spec_.auth >= 0) {
+    for (const std::string& name :
+         spec_.manifest->auth[static_cast<std::size_t>(spec_.auth)].secrets) {
+      const auto source = spec_.secrets.find(name);
+      if (source != spec_.secrets.end()) places.push_back(source->second.Advice());
+    }
+  }
+  return absl::StrJoin(places, ", ");
+}
+
+bool Connector::CredentialChanged() {
+  const absl::StatusOr<SecretHeaders> headers = SignIn();
+  return headers.ok() && FingerprintOf(*headers) != pass_credential_;
 }
 
 absl::StatusOr<v1::SyncResult> Connector::RunPass(const PassContext& context) {

@@ -2,8 +2,10 @@
 // to a PassRecorder what it saw and what it proved.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +41,9 @@ struct ConnectorSpec {
   int max_pages = 100'000;
   // Tokens asked for one by one in a pass.
   int max_probes = 50;
+  // A pass that takes longer ends with what it has read. Every wait within it has
+  // a bound of its own; this one is for listings of very many parts.
+  absl::Duration max_pass_time = absl::Hours(24);
   RetryingClient::Options retry;
   JqPrograms::Options jq;
 };
@@ -59,9 +64,11 @@ struct FetchedToken {
 // Used by one thread at a time.
 class Connector final : public PolledSource {
  public:
-  // `clock` must outlive this. `budget` may be null.
+  // `clock` must outlive this. `budget` may be null; without `account` it has one
+  // of its own.
   Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http, Clock* clock,
-            std::shared_ptr<RequestBudget> budget);
+            std::shared_ptr<RequestBudget> budget,
+            std::shared_ptr<VendorAccount> account = nullptr);
   ~Connector() override;
 
   const std::string& id() const override { return spec_.id; }
@@ -71,6 +78,8 @@ class Connector final : public PolledSource {
   // listing fails that listing; a refused credential, a limit that asks for a long
   // wait, or a vendor that does not answer ends the pass.
   absl::StatusOr<v1::SyncResult> RunPass(const PassContext& context) override;
+
+  bool CredentialChanged() override;
 
   // Asks for one token that `scope` listed. `parent_answers`: the scope is known to
   // be readable now, so that a 404 means the token; otherwise it is asked first.
@@ -86,6 +95,8 @@ class Connector final : public PolledSource {
 
   // The headers that sign a request, from the secrets as they are now.
   absl::StatusOr<SecretHeaders> SignIn() const;
+  // What to do about a credential that is refused, in a few words.
+  std::string CredentialAdvice() const;
   // Compiles the programs when they are first needed.
   absl::Status Prepare();
   FetchedToken Fetch(const CompiledStream& stream, const JsonValue& parent,
@@ -102,6 +113,8 @@ class Connector final : public PolledSource {
   std::unique_ptr<JqPrograms> programs_;
   std::unique_ptr<PageReader> pages_;
   JsonValue param_;
+  // Of the credential that the last pass used; nothing when it could not be read.
+  std::optional<std::uint64_t> pass_credential_;
 };
 
 }  // namespace tokeninventory

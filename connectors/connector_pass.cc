@@ -25,10 +25,12 @@ absl::Status Stopped() { return absl::CancelledError("the pass was stopped"); }
 }  // namespace
 
 absl::StatusOr<v1::SyncResult> ConnectorPass::Run() {
-  const absl::Time start = connector_.clock_->Now();
+  start_ = connector_.clock_->Now();
   TI_ASSIGN_OR_RETURN(pass_, context_.recorder->Begin(connector_.spec_.id));
   absl::StatusOr<SecretHeaders> headers = connector_.SignIn();
   absl::Status status;
+  connector_.pass_credential_.reset();
+  if (headers.ok()) connector_.pass_credential_ = FingerprintOf(*headers);
   if (!headers.ok()) {
     halted_ = v1::Source::AUTH_FAILED;
     halt_reason_ = std::string(headers.status().message());
@@ -45,7 +47,7 @@ absl::StatusOr<v1::SyncResult> ConnectorPass::Run() {
     context_.recorder->Abandon(pass_);
     return status;
   }
-  return End(start);
+  return End();
 }
 
 absl::Status ConnectorPass::ReadStreams() {
@@ -130,6 +132,8 @@ absl::StatusOr<std::string> ConnectorPass::ReadPages(Listing& listing) {
   absl::flat_hash_set<std::string> asked;
   for (int page = 0;; ++page) {
     if (context_.stop.stop_requested()) return Stopped();
+    CheckTime();
+    if (halted_ != v1::Source::STATE_UNSPECIFIED) return halt_reason_;
     if (page >= connector_.spec_.max_pages) {
       return absl::StrCat("more than ", connector_.spec_.max_pages, " pages");
     }
@@ -139,6 +143,7 @@ absl::StatusOr<std::string> ConnectorPass::ReadPages(Listing& listing) {
     const VendorAnswer answer =
         connector_.vendor_.Ask(*request, *connector_.pages_, jq, context_.stop);
     progress_.mutable_stats()->set_requests(progress_.stats().requests() + answer.answers);
+    NoteLimits();
     if (answer.failure == VendorFailure::kStopped) return Stopped();
     NoteFailure(answer);
     if (answer.failure != VendorFailure::kNone) return Explain(stream, answer);
@@ -212,7 +217,7 @@ std::string ConnectorPass::Explain(const CompiledStream& stream, const VendorAns
   const std::string& needs = stream.spec->needs();
   switch (answer.failure) {
     case VendorFailure::kCredential:
-      return absl::StrCat("the vendor refuses the credential (", answer.reason, ")");
+      return ExplainRefusal(answer);
     case VendorFailure::kForbidden:
       return needs.empty() ? absl::StrCat("the credential may not read this (", answer.reason, ")")
                            : absl::StrCat("the credential may not read this (", answer.reason,
@@ -222,6 +227,20 @@ std::string ConnectorPass::Explain(const CompiledStream& stream, const VendorAns
     default:
       return answer.reason;
   }
+}
+
+std::string ConnectorPass::ExplainRefusal(const VendorAnswer& answer) const {
+  const std::string advice = connector_.CredentialAdvice();
+  return absl::StrCat("the vendor refuses the credential (", answer.reason, ")",
+                      advice.empty() ? "" : "; ", advice);
+}
+
+void ConnectorPass::CheckTime() {
+  if (connector_.clock_->Now() - start_ <= connector_.spec_.max_pass_time) return;
+  halted_ = v1::Source::DEGRADED;
+  halt_reason_ = absl::StrCat("the pass takes longer than ",
+                              absl::FormatDuration(connector_.spec_.max_pass_time));
+  if (first_failure_ == VendorFailure::kNone) first_failure_ = VendorFailure::kFailed;
 }
 
 void ConnectorPass::NoteFailure(const VendorAnswer& answer) {
@@ -234,7 +253,7 @@ void ConnectorPass::NoteFailure(const VendorAnswer& answer) {
   not_before_ = std::max(not_before_, answer.not_before);
   if (answer.failure == VendorFailure::kCredential) {
     halted_ = v1::Source::AUTH_FAILED;
-    halt_reason_ = absl::StrCat("the vendor refuses the credential (", answer.reason, ")");
+    halt_reason_ = ExplainRefusal(answer);
   } else if (answer.failure == VendorFailure::kRateLimited) {
     halted_ = v1::Source::RATE_LIMITED;
     halt_reason_ = absl::StrCat("the vendor asks to slow down (", answer.reason, ")");
@@ -252,6 +271,13 @@ void ConnectorPass::AddIncomplete(const std::string& stream, const std::string& 
   incomplete.set_stream(stream);
   incomplete.set_scope(scope);
   incomplete.set_reason(reason);
+}
+
+void ConnectorPass::NoteLimits() {
+  progress_.clear_rate_limits();
+  for (v1::RateLimit& limit : connector_.vendor_.last_told()) {
+    *progress_.add_rate_limits() = std::move(limit);
+  }
 }
 
 void ConnectorPass::TellProgress() {
@@ -362,7 +388,7 @@ std::string ConnectorPass::ErrorNow() const {
                       first.reason());
 }
 
-absl::StatusOr<v1::SyncResult> ConnectorPass::End(absl::Time start) {
+absl::StatusOr<v1::SyncResult> ConnectorPass::End() {
   if (notes_.dropped_hints > 0) {
     LogWarning("masked forms left out: they show more than a mask allows",
                {{"source", connector_.spec_.id}, {"tokens", absl::StrCat(notes_.dropped_hints)}});
@@ -375,6 +401,8 @@ absl::StatusOr<v1::SyncResult> ConnectorPass::End(absl::Time start) {
   end.next_sync_time = context_.next_sync_time
                            ? context_.next_sync_time(end.state, not_before_)
                            : connector_.clock_->Now() + connector_.spec_.interval;
+  NoteLimits();
+  end.rate_limits.assign(progress_.rate_limits().begin(), progress_.rate_limits().end());
   end.stats = progress_.stats();
   TI_ASSIGN_OR_RETURN(PassOutcome outcome, context_.recorder->End(pass_, end));
   v1::SyncResult result;
@@ -385,7 +413,7 @@ absl::StatusOr<v1::SyncResult> ConnectorPass::End(absl::Time start) {
   }
   *result.mutable_stats() = outcome.stats;
   result.set_revision(outcome.revision);
-  ToProto(start, result.mutable_start_time());
+  ToProto(start_, result.mutable_start_time());
   ToProto(connector_.clock_->Now(), result.mutable_end_time());
   return result;
 }

@@ -60,19 +60,26 @@ class ConnectorPass {
   // Why a listing failed, for people.
   std::string Explain(const CompiledStream& stream, const VendorAnswer& answer);
   void NoteFailure(const VendorAnswer& answer);
+  // Why a refused credential, and what to do.
+  std::string ExplainRefusal(const VendorAnswer& answer) const;
   void AddIncomplete(const std::string& stream, const std::string& scope,
                      const std::string& reason);
+  // Ends the pass when it takes too long.
+  void CheckTime();
+  // Takes over what the vendor said last of its limits.
+  void NoteLimits();
   void TellProgress();
   bool HasToken(std::size_t index) const { return manifest_.streams[index].token != kNoProgram; }
   std::vector<StreamReport> Reports() const;
   v1::Source::State StateNow() const;
   std::string ErrorNow() const;
-  absl::StatusOr<v1::SyncResult> End(absl::Time start);
+  absl::StatusOr<v1::SyncResult> End();
 
   Connector& connector_;
   const PassContext& context_;
   const CompiledManifest& manifest_;
   PassId pass_ = 0;
+  absl::Time start_;
   std::vector<StreamProgress> streams_;  // by the manifest's index
   v1::SyncProgress progress_;
   MappingNotes notes_;

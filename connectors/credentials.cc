@@ -57,4 +57,9 @@ absl::StatusOr<SecretString> SecretSource::Read() const {
   return Checked(std::move(text), where);
 }
 
+std::string SecretSource::Advice() const {
+  return env_.empty() ? absl::StrCat("put a valid one into ", file_)
+                      : absl::StrCat("set ", env_, " to a valid one and restart");
+}
+
 }  // namespace tokeninventory

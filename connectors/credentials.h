@@ -22,6 +22,9 @@ class SecretSource {
   // has control characters (a header cannot carry them). Reads a file: blocks.
   absl::StatusOr<SecretString> Read() const;
 
+  // How to replace it, in a few words for people.
+  std::string Advice() const;
+
  private:
   std::string env_;
   std::string file_;

@@ -36,6 +36,10 @@ class PolledSource {
   // Runs one pass; blocks. A pass in which the vendor failed is a result. Errors:
   // CANCELLED after a stop; otherwise what the recorder said (UNAVAILABLE).
   virtual absl::StatusOr<v1::SyncResult> RunPass(const PassContext& context) = 0;
+
+  // Whether a credential can be read that is another than the last pass had: then
+  // one that was refused need not wait. May read files, asks no vendor.
+  virtual bool CredentialChanged() { return false; }
 };
 
 }  // namespace tokeninventory

@@ -15,7 +15,9 @@ constexpr absl::Duration kLongestRetry = absl::Minutes(5);
 // A credential that was refused is not accepted a second later, and many vendors
 // lock those who insist.
 constexpr absl::Duration kFirstAuthRetry = absl::Minutes(1);
-constexpr absl::Duration kLongestAuthRetry = absl::Minutes(15);
+constexpr absl::Duration kLongestAuthRetry = absl::Hours(1);
+// How often a credential that was refused is looked at, whether it is another one.
+constexpr absl::Duration kCredentialLook = absl::Seconds(10);
 
 bool IsFailure(v1::Source::State state) {
   switch (state) {
@@ -70,6 +72,11 @@ struct Poller::Entry {
   absl::Time due = absl::InfiniteFuture();
   // When `due` was decided: the clock standing before it was set back.
   absl::Time decided = absl::InfinitePast();
+  // When to look whether the refused credential was replaced; that a worker does,
+  // because files may be slow.
+  absl::Time look_due = absl::InfiniteFuture();
+  // Queued or running is only that look.
+  bool only_look = false;
   int failures = 0;
   // Of the pass that runs or is queued.
   Observers observers;
@@ -96,7 +103,13 @@ struct Poller::Shared {
   }
   void Enqueue(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     entry.state = Entry::State::kQueued;
+    entry.only_look = false;
     entry.due = absl::InfiniteFuture();
+    queue.push_back(&entry);
+  }
+  void EnqueueLook(Entry& entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
+    entry.state = Entry::State::kQueued;
+    entry.only_look = true;
     queue.push_back(&entry);
   }
 };
@@ -184,11 +197,12 @@ absl::StatusOr<Poller::Subscription> Poller::SyncNow(absl::string_view source, b
     if (!shared_->running) return absl::UnavailableError("no passes run now");
     entry = shared_->Find(source);
     if (entry == nullptr) return absl::NotFoundError("no such source is configured");
-    if (entry->state == Entry::State::kRunning && fresh) {
+    if (entry->state == Entry::State::kRunning && !entry->only_look && fresh) {
       entry->run_again = true;
       if (observer != nullptr) entry->next_observers.push_back(observer);
     } else {
       if (entry->state == Entry::State::kIdle) shared_->Enqueue(*entry);
+      entry->only_look = false;
       if (observer != nullptr) entry->observers.push_back(observer);
     }
   }
@@ -216,13 +230,17 @@ void Poller::RunScheduler() {
       if (entry->state != Entry::State::kIdle) continue;
       if (now < entry->decided) {
         entry->due -= entry->decided - now;
+        entry->look_due -= entry->decided - now;
         entry->decided = now;
       }
       if (entry->due <= now) {
         shared_->Enqueue(*entry);
         queued = true;
+      } else if (entry->look_due <= now) {
+        shared_->EnqueueLook(*entry);
+        queued = true;
       } else {
-        earliest = std::min(earliest, entry->due);
+        earliest = std::min({earliest, entry->due, entry->look_due});
       }
     }
     if (queued) shared_->wake.NotifyAll();
@@ -245,8 +263,28 @@ void Poller::RunWorker() {
       shared_->queue.pop_front();
       entry->state = Entry::State::kRunning;
     }
-    RunOne(*entry);
+    if (IsNeeded(*entry)) RunOne(*entry);
   }
+}
+
+bool Poller::IsNeeded(Entry& entry) {
+  {
+    MutexLock lock(shared_->mutex);
+    if (!entry.only_look) return true;
+  }
+  const bool changed = entry.source->CredentialChanged();
+  {
+    MutexLock lock(shared_->mutex);
+    // Meanwhile somebody may have asked for a pass.
+    if (changed || !entry.only_look) {
+      entry.only_look = false;
+      return true;
+    }
+    entry.state = Entry::State::kIdle;
+    entry.look_due = clock_->Now() + kCredentialLook;
+  }
+  shared_->wake.NotifyAll();
+  return false;
 }
 
 void Poller::RunOne(Entry& entry) {
@@ -260,6 +298,8 @@ void Poller::RunOne(Entry& entry) {
         DelayAfter(state, entry.failures, interval) * (1 + spread(shared_->random));
     entry.decided = clock_->Now();
     entry.due = std::max(entry.decided + delay, not_before);
+    entry.look_due =
+        state == v1::Source::AUTH_FAILED ? entry.decided + kCredentialLook : absl::InfiniteFuture();
     return entry.due;
   };
 

@@ -1,5 +1,6 @@
 // Decides when which source is read: at start, then at its interval, later after
-// failures, and at once when somebody asks.
+// failures, at once when somebody asks, and soon after a refused credential was
+// replaced.
 #pragma once
 
 #include <cstdint>
@@ -85,6 +86,9 @@ class Poller {
 
   void RunScheduler();
   void RunWorker();
+  // Whether the entry that a worker took needs a pass, and not only a look at its
+  // credential.
+  bool IsNeeded(Entry& entry);
   void RunOne(Entry& entry);
 
   Clock* const clock_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <regex>
 #include <set>
 #include <utility>
@@ -28,12 +29,6 @@ constexpr absl::Duration kShortestInactivityWindow = absl::Hours(1);
 constexpr absl::Duration kLongestInactivityWindow = absl::Hours(24 * 3660);
 // std::regex matches by recursion.
 constexpr std::size_t kMaxParamBytes = 2048;
-
-// Requests at even spacing, and how many may come at once.
-struct Pace {
-  absl::Duration spacing;
-  int burst = 1;
-};
 
 // Checks one source after the other. Used for one call.
 class Builder {
@@ -71,14 +66,18 @@ class Builder {
       return;
     }
     if (http_ == nullptr) http_ = std::make_shared<CurlClient>(HttpOptions());
+    std::map<std::string, std::shared_ptr<VendorAccount>> accounts;
     for (Made& made : made_) {
       std::shared_ptr<RequestBudget> budget;
       if (made.has_pace) {
-        budget = budgets_->For(made.origin, made.pace.spacing, made.pace.burst);
+        budget = budgets_->For(made.origin, made.pace);
       }
-      built_.fetchers.push_back(std::make_unique<Connector>(made.spec, http_, clock_, budget));
-      built_.sources.push_back(
-          std::make_unique<Connector>(std::move(made.spec), http_, clock_, std::move(budget)));
+      std::shared_ptr<VendorAccount>& account = accounts[made.account];
+      if (account == nullptr) account = std::make_shared<VendorAccount>();
+      built_.fetchers.push_back(
+          std::make_unique<Connector>(made.spec, http_, clock_, budget, account));
+      built_.sources.push_back(std::make_unique<Connector>(std::move(made.spec), http_, clock_,
+                                                           std::move(budget), account));
     }
   }
 
@@ -86,8 +85,10 @@ class Builder {
   struct Made {
     ConnectorSpec spec;
     std::string origin;
+    // Equal where the same credential goes to the same host.
+    std::string account;
     bool has_pace = false;
-    Pace pace;
+    RequestPace pace;
   };
 
   void Problem(absl::string_view key, absl::string_view what) {
@@ -173,6 +174,7 @@ class Builder {
     CheckSecrets(source, spec);
     CheckStreams(source, spec);
     CheckOrigins(spec, made);
+    made.account = AccountOf(source, made);
     made.has_pace = ReadPace(source, manifest, made.pace);
     spec.retry.always_book = rate > 0;
     Describe(source, spec);
@@ -374,18 +376,30 @@ class Builder {
     if (origin != nullptr) *origin = url->Origin();
   }
 
-  static bool ReadPace(const v1::SourceConfig& source, const v1::Manifest& manifest, Pace& pace) {
+  // Credentials are told apart by where they come from: the values change.
+  static std::string AccountOf(const v1::SourceConfig& source, const Made& made) {
+    const ConnectorSpec& spec = made.spec;
+    if (spec.auth < 0) return source.id();
+    std::string account = absl::StrCat(made.origin, "\n", spec.manifest->spec.vendor());
+    for (const std::string& name :
+         spec.manifest->auth[static_cast<std::size_t>(spec.auth)].secrets) {
+      const auto ref = source.secrets().find(name);
+      if (ref == source.secrets().end()) continue;
+      absl::StrAppend(&account, "\n", name, "\nenv ", ref->second.env(), "\nfile ",
+                      ref->second.file());
+    }
+    return account;
+  }
+
+  static bool ReadPace(const v1::SourceConfig& source, const v1::Manifest& manifest,
+                       RequestPace& pace) {
     if (source.max_requests_per_second() > 0) {
-      pace.spacing = absl::Seconds(1) / source.max_requests_per_second();
-      pace.burst = std::max(1, static_cast<int>(source.max_requests_per_second() / 4));
+      pace = PaceOf(source.max_requests_per_second(), absl::Seconds(1));
       return true;
     }
     const v1::ManifestLimits& limits = manifest.limits();
     if (limits.requests() <= 0) return false;
-    const absl::Duration per = limits.has_per() ? FromProto(limits.per()) : absl::Seconds(1);
-    pace.spacing = per / limits.requests();
-    // A full window at once, then an even pace, would be twice the limit.
-    pace.burst = std::max(1, limits.requests() / 4);
+    pace = PaceOf(limits.requests(), limits.has_per() ? FromProto(limits.per()) : absl::Seconds(1));
     return true;
   }
 

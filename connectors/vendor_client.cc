@@ -1,5 +1,8 @@
 #include "connectors/vendor_client.h"
 
+#include <utility>
+
+#include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
 namespace tokeninventory {
@@ -73,7 +76,40 @@ VendorAnswer Failed(VendorFailure failure, absl::string_view reason) {
   return answer;
 }
 
+// What a refusal by somebody else, or a while ago, means for whoever would ask now.
+VendorAnswer Held(const CredentialGuard::Refusal& refusal) {
+  VendorAnswer answer =
+      Failed(VendorFailure::kCredential,
+             absl::StrCat(refusal.reason, " at ",
+                          absl::FormatTime("%H:%M:%S", refusal.time, absl::UTCTimeZone()),
+                          " UTC; not sent again before ",
+                          absl::FormatTime("%H:%M:%S", refusal.hold_until, absl::UTCTimeZone())));
+  answer.not_before = refusal.hold_until;
+  return answer;
+}
+
 }  // namespace
+
+std::uint64_t FingerprintOf(const SecretHeaders& headers) {
+  std::uint64_t fingerprint = 0;
+  for (const auto& [name, value] : headers) {
+    fingerprint = absl::HashOf(fingerprint, name, value.Reveal());
+  }
+  return fingerprint;
+}
+
+VendorClient::VendorClient(HttpClient* http, Clock* clock, std::shared_ptr<RequestBudget> budget,
+                           std::shared_ptr<VendorAccount> account, VendorClientOptions options)
+    : clock_(clock),
+      account_(account != nullptr ? std::move(account) : std::make_shared<VendorAccount>()),
+      insecure_http_(options.insecure_http),
+      http_(http, clock, std::move(budget), std::move(options.retry),
+            std::shared_ptr<SharedLimits>(account_, &account_->limits)) {}
+
+void VendorClient::SetSecretHeaders(SecretHeaders headers) {
+  fingerprint_ = FingerprintOf(headers);
+  secret_headers_ = std::move(headers);
+}
 
 VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
                                const JqContext& context, const std::stop_token& stop) {
@@ -84,12 +120,16 @@ VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
   if (request.url.scheme != "https" && !insecure_http_ && !IsLoopbackHost(request.url.host)) {
     return Failed(VendorFailure::kFailed, "the credential is not sent over plain http");
   }
+  if (const std::optional<CredentialGuard::Refusal> refusal =
+          account_->guard.Forbids(fingerprint_, clock_->Now())) {
+    return Held(*refusal);
+  }
   http_request->secret_headers = secret_headers_;
 
   Judgement judgement;
   JsonValue page;
   const JsonValue request_json = request.ToJson();
-  const HttpOutcome outcome = http_->Send(
+  const HttpOutcome outcome = http_.Send(
       *http_request,
       [&](const HttpResponse& response) {
         absl::StatusOr<JsonValue> body = JsonValue::Parse(response.body);
@@ -130,7 +170,12 @@ VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
                                                                   : judgement.failure;
     answer.reason =
         judgement.failure == VendorFailure::kNone ? std::string() : judgement.reason + tries;
-    if (answer.failure == VendorFailure::kNone) answer.page = std::move(page);
+    if (answer.failure == VendorFailure::kNone) {
+      answer.page = std::move(page);
+      account_->guard.Accepted();
+    } else if (answer.failure == VendorFailure::kCredential) {
+      answer.not_before = account_->guard.Refused(fingerprint_, judgement.reason, clock_->Now());
+    }
   }
   return answer;
 }

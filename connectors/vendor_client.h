@@ -1,6 +1,7 @@
 // Asks a vendor as its manifest says, and tells what kind of answer came.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <stop_token>
 #include <string>
@@ -13,6 +14,7 @@
 #include "connectors/http/retrying_client.h"
 #include "connectors/page_reader.h"
 #include "connectors/page_request.h"
+#include "connectors/vendor_account.h"
 
 namespace tokeninventory {
 
@@ -37,31 +39,50 @@ struct VendorAnswer {
   // As page programs see it; set when all is well.
   JsonValue page;
   // With kRateLimited and kServerError: the vendor asked not to come back before.
+  // With kCredential: the same credential is not sent before.
   absl::Time not_before = absl::InfinitePast();
   int answers = 0;  // that came, retries included
 };
 
 using SecretHeaders = std::vector<std::pair<std::string, SecretString>>;
 
+// How a VendorClient asks.
+struct VendorClientOptions {
+  // The credential may travel over http to a host that is not loopback.
+  bool insecure_http = false;
+  RetryingClient::Options retry;
+};
+
 // Used by one thread at a time.
 class VendorClient {
  public:
-  // `pages` must outlive this. With `insecure_http`, the credential may travel
-  // over http to a host that is not loopback.
-  VendorClient(std::unique_ptr<RetryingClient> http, bool insecure_http)
-      : http_(std::move(http)), insecure_http_(insecure_http) {}
+  // `http` and `clock` must outlive this. `budget` may be null; without `account`
+  // it has one of its own.
+  VendorClient(HttpClient* http, Clock* clock, std::shared_ptr<RequestBudget> budget,
+               std::shared_ptr<VendorAccount> account, VendorClientOptions options);
 
   // The credential of the requests to come.
-  void SetSecretHeaders(SecretHeaders headers) { secret_headers_ = std::move(headers); }
+  void SetSecretHeaders(SecretHeaders headers);
 
-  // Blocks.
+  // Blocks. A credential that was refused a short while ago is not sent: the
+  // answer is that refusal.
   VendorAnswer Ask(const PageRequest& request, PageReader& pages, const JqContext& context,
                    const std::stop_token& stop);
 
+  // What the vendor's last answer said of its limits.
+  std::vector<v1::RateLimit> last_told() const { return http_.last_told(); }
+
  private:
-  const std::unique_ptr<RetryingClient> http_;
+  Clock* const clock_;
+  const std::shared_ptr<VendorAccount> account_;
   const bool insecure_http_;
+  RetryingClient http_;
   SecretHeaders secret_headers_;
+  std::uint64_t fingerprint_ = 0;
 };
+
+// Tells credentials apart without keeping them: equal ones have equal fingerprints
+// within this process.
+std::uint64_t FingerprintOf(const SecretHeaders& headers);
 
 }  // namespace tokeninventory

@@ -17,6 +17,9 @@ namespace tokeninventory {
 namespace {
 
 constexpr std::size_t kMaxHeaderBytes = 256 * 1024;
+constexpr int kMaxHeaderLines = 500;
+// What counts as standing still. A request has a deadline besides.
+constexpr long kStallBytesPerSecond = 64;
 // A vendor is asked by few sources, each with one request at a time.
 constexpr long kMaxConnections = 64;
 
@@ -44,11 +47,7 @@ absl::Status AppendHeader(absl::string_view name, absl::string_view value, List&
   return absl::OkStatus();
 }
 
-absl::Status StatusOf(CURLcode code, bool too_large, std::int64_t max_body_bytes) {
-  if (too_large) {
-    return absl::ResourceExhaustedError(
-        absl::StrCat("the answer is larger than ", max_body_bytes, " bytes"));
-  }
+absl::Status StatusOf(CURLcode code) {
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return absl::DeadlineExceededError("the request timed out");
@@ -81,7 +80,9 @@ struct CurlTransfer {
   // Written by the thread until `done`.
   HttpResponse response;
   std::size_t header_bytes = 0;
-  bool too_large = false;
+  int header_lines = 0;
+  bool headers_too_large = false;
+  bool body_too_large = false;
 
   // Guarded by the loop's mutex.
   bool cancelled = false;
@@ -93,8 +94,8 @@ std::size_t OnHeader(char* data, std::size_t size, std::size_t count, void* user
   auto* const transfer = static_cast<CurlTransfer*>(user);
   const absl::string_view line = absl::StripAsciiWhitespace(absl::string_view(data, size * count));
   transfer->header_bytes += size * count;
-  if (transfer->header_bytes > kMaxHeaderBytes) {
-    transfer->too_large = true;
+  if (transfer->header_bytes > kMaxHeaderBytes || ++transfer->header_lines > kMaxHeaderLines) {
+    transfer->headers_too_large = true;
     return 0;
   }
   if (absl::StartsWith(line, "HTTP/")) {
@@ -118,7 +119,7 @@ std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* user) 
   auto* const transfer = static_cast<CurlTransfer*>(user);
   const std::size_t bytes = size * count;
   if (transfer->response.body.size() + bytes > static_cast<std::size_t>(transfer->max_body_bytes)) {
-    transfer->too_large = true;
+    transfer->body_too_large = true;
     return 0;
   }
   transfer->response.body.append(data, bytes);
@@ -314,6 +315,9 @@ absl::StatusOr<HttpResponse> CurlClient::Send(const HttpRequest& request, std::s
   set(CURLOPT_CONNECTTIMEOUT_MS,
       static_cast<long>(absl::ToInt64Milliseconds(options_.connect_timeout)));
   set(CURLOPT_TIMEOUT_MS, static_cast<long>(absl::ToInt64Milliseconds(options_.request_timeout)));
+  set(CURLOPT_LOW_SPEED_LIMIT, kStallBytesPerSecond);
+  set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(absl::ToInt64Seconds(
+                                  absl::Ceil(options_.stall_timeout, absl::Seconds(1)))));
   set(CURLOPT_HEADERFUNCTION, &OnHeader);
   set(CURLOPT_HEADERDATA, static_cast<void*>(transfer.get()));
   set(CURLOPT_WRITEFUNCTION, &OnBody);
@@ -322,9 +326,14 @@ absl::StatusOr<HttpResponse> CurlClient::Send(const HttpRequest& request, std::s
 
   loop_->Run(transfer, stop);
   if (loop_->WasCancelled(*transfer)) return absl::CancelledError("stopped");
-  if (transfer->code != CURLE_OK) {
-    return StatusOf(transfer->code, transfer->too_large, options_.max_body_bytes);
+  if (transfer->headers_too_large) {
+    return absl::ResourceExhaustedError("the answer has too many headers");
   }
+  if (transfer->body_too_large) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the answer is larger than ", options_.max_body_bytes, " bytes"));
+  }
+  if (transfer->code != CURLE_OK) return StatusOf(transfer->code);
   return std::move(transfer->response);
 }
 

@@ -1,19 +1,33 @@
 #include "connectors/http/rate_limit_headers.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <string>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/numbers.h"
-#include "connectors/vendor_time.h"
+#include "base/proto_time.h"
+#include "connectors/http/http_date.h"
 
 namespace tokeninventory {
 namespace {
 
-std::optional<std::int64_t> ReadNumber(const std::string* value) {
-  std::int64_t number = 0;
-  if (value == nullptr || !absl::SimpleAtoi(*value, &number) || number < 0) return std::nullopt;
+constexpr std::size_t kMaxDigits = 40;
+
+// Digits, perhaps with a fraction: no sign, exponent or word.
+std::optional<double> ReadNumber(const std::string* value) {
+  if (value == nullptr || value->size() > kMaxDigits) return std::nullopt;
+  bool point = false;
+  for (const char c : *value) {
+    if (c == '.' && !point) {
+      point = true;
+    } else if (!absl::ascii_isdigit(static_cast<unsigned char>(c))) {
+      return std::nullopt;
+    }
+  }
+  double number = 0;
+  if (!absl::SimpleAtod(*value, &number)) return std::nullopt;
   return number;
 }
 
@@ -25,14 +39,12 @@ absl::Time Believed(absl::Time time, absl::Time now) {
   return std::clamp(time, now, now + kLongestBelievedWait);
 }
 
-absl::Time TimeOf(std::int64_t number, v1::RateLimitBucket::Unit unit, absl::Time now) {
-  // Beyond any clock; keeps the arithmetic finite.
-  number = std::min<std::int64_t>(number, 1'000'000'000'000'000);
+absl::Time TimeOf(double number, v1::RateLimitBucket::Unit unit, absl::Time now) {
   switch (unit) {
     case v1::RateLimitBucket::EPOCH_SECONDS:
-      return absl::FromUnixSeconds(number);
+      return absl::UnixEpoch() + absl::Seconds(number);
     case v1::RateLimitBucket::EPOCH_MILLIS:
-      return absl::FromUnixMillis(number);
+      return absl::UnixEpoch() + absl::Milliseconds(number);
     default:
       return now + absl::Seconds(number);
   }
@@ -44,13 +56,16 @@ RateLimitReport ReadRateLimits(const v1::ManifestLimits& limits, const HttpRespo
                                absl::Time now) {
   RateLimitReport report;
   for (const v1::RateLimitBucket& bucket : limits.buckets()) {
-    const std::optional<std::int64_t> remaining = ReadNumber(Find(response, bucket.remaining()));
+    const std::optional<double> remaining = ReadNumber(Find(response, bucket.remaining()));
     if (!remaining) continue;
-    report.told = true;
-    if (*remaining > 0) continue;
-    const std::optional<std::int64_t> reset = ReadNumber(Find(response, bucket.reset()));
+    v1::RateLimit& told = report.limits.emplace_back();
+    told.set_name(bucket.remaining());
+    told.set_remaining(static_cast<std::int64_t>(std::min(std::floor(*remaining), 1e15)));
+    const std::optional<double> reset = ReadNumber(Find(response, bucket.reset()));
     if (!reset) continue;
     const absl::Time until = Believed(TimeOf(*reset, bucket.unit(), now), now);
+    ToProto(until, told.mutable_reset_time());
+    if (told.remaining() > 0) continue;
     report.blocked_until = std::max(report.blocked_until.value_or(until), until);
   }
   return report;
@@ -59,17 +74,16 @@ RateLimitReport ReadRateLimits(const v1::ManifestLimits& limits, const HttpRespo
 std::optional<absl::Time> ReadRetryAfter(const v1::ManifestLimits& limits,
                                          const HttpResponse& response, absl::Time now) {
   if (limits.has_retry_after()) {
-    const std::optional<std::int64_t> number =
-        ReadNumber(Find(response, limits.retry_after().header()));
+    const std::optional<double> number = ReadNumber(Find(response, limits.retry_after().header()));
     if (!number) return std::nullopt;
     return Believed(TimeOf(*number, limits.retry_after().unit(), now), now);
   }
   const std::string* value = response.Header("retry-after");
   if (value == nullptr) return std::nullopt;
-  if (const std::optional<std::int64_t> seconds = ReadNumber(value)) {
+  if (const std::optional<double> seconds = ReadNumber(value)) {
     return Believed(TimeOf(*seconds, v1::RateLimitBucket::SECONDS, now), now);
   }
-  const std::optional<absl::Time> date = ParseRfc2822(*value);
+  const std::optional<absl::Time> date = ParseHttpDate(*value);
   if (!date) return std::nullopt;
   return Believed(*date, now);
 }

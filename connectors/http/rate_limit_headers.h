@@ -2,10 +2,12 @@
 #pragma once
 
 #include <optional>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "connectors/http/http_client.h"
 #include "tokeninventory/v1/manifest.pb.h"
+#include "tokeninventory/v1/source.pb.h"
 
 namespace tokeninventory {
 
@@ -14,12 +16,14 @@ inline constexpr absl::Duration kLongestBelievedWait = absl::Hours(24);
 
 // What the headers of one answer say.
 struct RateLimitReport {
-  // At least one of the manifest's buckets was among the headers.
-  bool told = false;
+  // Those of the manifest's buckets that were among the headers, in its order.
+  std::vector<v1::RateLimit> limits;
   // Some bucket is used up until then.
   std::optional<absl::Time> blocked_until;
 };
 
+// Reads the manifest's buckets. Numbers may have a fraction; what is no number is
+// as if it were absent.
 RateLimitReport ReadRateLimits(const v1::ManifestLimits& limits, const HttpResponse& response,
                                absl::Time now);
 

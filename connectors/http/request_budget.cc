@@ -4,29 +4,41 @@
 
 namespace tokeninventory {
 
-RequestBudget::RequestBudget(absl::Duration spacing, int burst)
-    : spacing_(spacing), burst_(burst) {}
-
-absl::Time RequestBudget::Book(absl::Time now) {
-  MutexLock lock(mutex_);
-  booked_until_ = std::max(booked_until_, now) + spacing_;
-  return std::max(now, booked_until_ - spacing_ * burst_);
+RequestPace PaceOf(double requests, absl::Duration per) {
+  if (requests < 1) return {per / requests, 1};
+  const int burst = std::max(1, static_cast<int>(requests / 4));
+  // From the first of a burst on: `burst` at once, then one each spacing. The
+  // stretch of `per` that begins with it holds burst + per/spacing - 1. Rounded up.
+  return {per / (requests - burst + 1) + absl::Nanoseconds(1), burst};
 }
 
-void RequestBudget::SlowDownTo(absl::Duration spacing, int burst) {
+absl::Time RequestBudget::Book(absl::Time now, absl::Time latest) {
   MutexLock lock(mutex_);
-  spacing_ = std::max(spacing_, spacing);
-  burst_ = std::min(burst_, burst);
+  // Threads that read the clock at almost the same time may come out of order.
+  if (now < last_now_ - absl::Seconds(1)) {
+    booked_until_ -= last_now_ - now;
+    last_now_ = now;
+  }
+  last_now_ = std::max(last_now_, now);
+  const absl::Time booked = std::max(booked_until_, now) + pace_.spacing;
+  const absl::Time slot = std::max(now, booked - pace_.spacing * pace_.burst);
+  if (slot <= latest) booked_until_ = booked;
+  return slot;
 }
 
-std::shared_ptr<RequestBudget> HostBudgets::For(const std::string& origin, absl::Duration spacing,
-                                                int burst) {
+void RequestBudget::SlowDownTo(RequestPace pace) {
+  MutexLock lock(mutex_);
+  pace_.spacing = std::max(pace_.spacing, pace.spacing);
+  pace_.burst = std::min(pace_.burst, pace.burst);
+}
+
+std::shared_ptr<RequestBudget> HostBudgets::For(const std::string& origin, RequestPace pace) {
   MutexLock lock(mutex_);
   std::shared_ptr<RequestBudget>& budget = budgets_[origin];
   if (budget == nullptr) {
-    budget = std::make_shared<RequestBudget>(spacing, burst);
+    budget = std::make_shared<RequestBudget>(pace);
   } else {
-    budget->SlowDownTo(spacing, burst);
+    budget->SlowDownTo(pace);
   }
   return budget;
 }

@@ -29,19 +29,32 @@ RetryingClient::Options WithRandom(RetryingClient::Options options) {
 }  // namespace
 
 RetryingClient::RetryingClient(HttpClient* inner, Clock* clock,
-                               std::shared_ptr<RequestBudget> budget, Options options)
+                               std::shared_ptr<RequestBudget> budget, Options options,
+                               std::shared_ptr<SharedLimits> limits)
     : inner_(inner),
       clock_(clock),
       budget_(std::move(budget)),
+      limits_(limits != nullptr ? std::move(limits) : std::make_shared<SharedLimits>()),
       options_(WithRandom(std::move(options))) {}
 
-absl::Time RetryingClient::NextSlot(absl::Time now) {
-  absl::Time slot = std::max(now, blocked_until_);
-  // The vendor's own word on its limit is better than a guess at it.
-  if (budget_ != nullptr && (options_.always_book || !headers_tell_limit_)) {
-    slot = std::max(slot, budget_->Book(now));
+absl::StatusOr<absl::Time> RetryingClient::WaitForSlot(absl::Time earliest, absl::Time latest,
+                                                       const std::stop_token& stop) {
+  for (;;) {
+    const absl::Time now = clock_->Now();
+    const absl::Time free = std::max(earliest, limits_->FreeAt(now));
+    if (free > latest) return free;
+    if (free > now) {
+      if (!WaitUntilOrStop(*clock_, free, stop)) return absl::CancelledError("stopped");
+      continue;  // meanwhile somebody may have been told to wait longer
+    }
+    // Booked only now: one who waits takes no turn from others. The vendor's own
+    // word on its limit is better than a guess at it.
+    if (budget_ == nullptr || (!options_.always_book && limits_->told())) return now;
+    const absl::Time slot = budget_->Book(now, latest);
+    if (slot <= now || slot > latest) return slot;
+    if (!WaitUntilOrStop(*clock_, slot, stop)) return absl::CancelledError("stopped");
+    if (limits_->FreeAt(slot) <= slot) return slot;
   }
-  return slot;
 }
 
 absl::Duration RetryingClient::Backoff(int tries) {
@@ -54,39 +67,41 @@ HttpOutcome RetryingClient::Send(const HttpRequest& request,
                                  absl::FunctionRef<HttpVerdict(const HttpResponse&)> judge,
                                  const std::stop_token& stop) {
   HttpOutcome outcome;
-  const absl::Time deadline = clock_->Now() + options_.total_deadline;
+  absl::Time earliest = absl::InfinitePast();
+  absl::Time latest = clock_->Now() + options_.max_limit_wait;
   for (;;) {
-    const absl::Time now = clock_->Now();
-    const absl::Time slot = NextSlot(now);
-    if (slot - now > options_.max_limit_wait) {
-      outcome.verdict = HttpVerdict::kRateLimited;
-      outcome.not_before = slot;
-      if (outcome.answers == 0) {
-        outcome.status = absl::ResourceExhaustedError("the vendor's limit is used up");
-      }
+    const absl::StatusOr<absl::Time> slot = WaitForSlot(earliest, latest, stop);
+    if (!slot.ok()) {
+      outcome.status = slot.status();
       return outcome;
     }
-    if (!WaitUntilOrStop(*clock_, slot, stop)) {
-      outcome.status = absl::CancelledError("stopped");
+    if (*slot > latest) {
+      // After a failure this is the end of trying, which has its own reason.
+      if (outcome.tries > 0) return outcome;
+      outcome.verdict = HttpVerdict::kRateLimited;
+      outcome.not_before = *slot;
+      outcome.status = absl::ResourceExhaustedError("the limit on requests is used up");
       return outcome;
     }
 
+    if (outcome.tries == 0) latest = clock_->Now() + options_.total_deadline;
     absl::StatusOr<HttpResponse> response = inner_->Send(request, stop);
     ++outcome.tries;
     const absl::Time answered = clock_->Now();
     std::optional<absl::Time> asked_for;
     if (response.ok()) {
       ++outcome.answers;
-      const RateLimitReport limits = ReadRateLimits(options_.limits, *response, answered);
-      headers_tell_limit_ = limits.told;
-      if (limits.blocked_until) blocked_until_ = *limits.blocked_until;
+      const RateLimitReport report = ReadRateLimits(options_.limits, *response, answered);
+      limits_->Note(report, answered);
       outcome.verdict = judge(*response);
       outcome.response = *std::move(response);
       outcome.status = absl::OkStatus();
       if (outcome.verdict == HttpVerdict::kFinal) return outcome;
       asked_for = ReadRetryAfter(options_.limits, outcome.response, answered);
-      if (!asked_for && outcome.verdict == HttpVerdict::kRateLimited) {
-        asked_for = limits.blocked_until;
+      if (outcome.verdict == HttpVerdict::kRateLimited) {
+        if (!asked_for) asked_for = report.blocked_until;
+        // That is said to everybody; a server in trouble may be so for one listing.
+        if (asked_for) limits_->HoldUntil(*asked_for, answered);
       }
     } else {
       outcome.verdict = HttpVerdict::kRetry;
@@ -100,13 +115,8 @@ HttpOutcome RetryingClient::Send(const HttpRequest& request,
     if (asked_for) outcome.not_before = std::max(outcome.not_before, *asked_for);
     if (outcome.tries >= options_.max_attempts) return outcome;
     // Everybody who was told the same second would come back in it.
-    const absl::Time again = asked_for ? *asked_for + absl::Seconds(1) * options_.random()
-                                       : answered + Backoff(outcome.tries);
-    if (again > deadline) return outcome;
-    if (!WaitUntilOrStop(*clock_, again, stop)) {
-      outcome.status = absl::CancelledError("stopped");
-      return outcome;
-    }
+    earliest = asked_for ? *asked_for + absl::Seconds(1) * options_.random()
+                         : answered + Backoff(outcome.tries);
   }
 }
 

@@ -6,13 +6,16 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <vector>
 
 #include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "connectors/http/http_client.h"
 #include "connectors/http/request_budget.h"
+#include "connectors/http/shared_limits.h"
 #include "tokeninventory/v1/manifest.pb.h"
 
 namespace tokeninventory {
@@ -40,8 +43,8 @@ struct HttpOutcome {
   int tries = 0;
 };
 
-// Used by one thread at a time; one for each source, because a vendor's limits
-// belong to a credential.
+// Used by one thread at a time. What must hold for several of them together, the
+// budget of the host and the limits of the credential, they share.
 class RetryingClient {
  public:
   struct Options {
@@ -53,7 +56,7 @@ class RetryingClient {
     absl::Duration max_backoff = absl::Seconds(30);
     // From the first try of a request to the start of its last.
     absl::Duration total_deadline = absl::Minutes(5);
-    // The longest wait for a limit before a try.
+    // The longest wait for a limit before the first try.
     absl::Duration max_limit_wait = absl::Minutes(5);
     // In [0, 1); the machine's randomness when empty.
     std::function<double()> random;
@@ -63,27 +66,32 @@ class RetryingClient {
     bool always_book = false;
   };
 
-  // `inner` and `clock` must outlive this. `budget` may be null.
+  // `inner` and `clock` must outlive this. `budget` may be null; without `limits`
+  // it has some of its own.
   RetryingClient(HttpClient* inner, Clock* clock, std::shared_ptr<RequestBudget> budget,
-                 Options options);
+                 Options options, std::shared_ptr<SharedLimits> limits = nullptr);
 
   // Blocks. `judge` says what each answer is.
   HttpOutcome Send(const HttpRequest& request,
                    absl::FunctionRef<HttpVerdict(const HttpResponse&)> judge,
                    const std::stop_token& stop);
 
+  // What the last answer said of the vendor's limits; empty when nothing.
+  std::vector<v1::RateLimit> last_told() const { return limits_->last_told(); }
+
  private:
-  // When the next try may be sent.
-  absl::Time NextSlot(absl::Time now);
+  // Waits until the next try may be sent, which is not before `earliest`. Returns
+  // when that is or, when it is after `latest`, would be.
+  absl::StatusOr<absl::Time> WaitForSlot(absl::Time earliest, absl::Time latest,
+                                         const std::stop_token& stop);
   // How long to wait after try number `tries` when the vendor does not say.
   absl::Duration Backoff(int tries);
 
   HttpClient* const inner_;
   Clock* const clock_;
   const std::shared_ptr<RequestBudget> budget_;
+  const std::shared_ptr<SharedLimits> limits_;
   const Options options_;
-  absl::Time blocked_until_ = absl::InfinitePast();
-  bool headers_tell_limit_ = false;
 };
 
 }  // namespace tokeninventory

@@ -360,7 +360,9 @@ TEST_F(ConnectorTest, ARefusedCredentialStopsThePassAtOnce) {
   });
   const v1::SyncResult result = Run();
   EXPECT_EQ(result.state(), v1::Source::AUTH_FAILED);
-  EXPECT_EQ(result.error(), "the vendor refuses the credential (HTTP 401)");
+  EXPECT_EQ(result.error(),
+            "the vendor refuses the credential (HTTP 401); set TI_TEST_CONNECTOR_SECRET to a valid "
+            "one and restart");
   EXPECT_EQ(vendor.request_count(), 2);
   // What was not asked is not gone.
   EXPECT_FALSE(recorder.parents_complete.at("group_tokens"));

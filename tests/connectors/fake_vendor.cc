@@ -3,6 +3,7 @@
 #include <httplib.h>
 
 #include <cctype>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <stdexcept>
@@ -77,6 +78,16 @@ class FakeVendor::Impl {
     }
     to.status = reply.status;
     for (const auto& [name, value] : reply.headers) to.set_header(name, value);
+    if (reply.drip) {
+      to.set_content_provider(std::size_t{1} << 30, reply.content_type,
+                              [this](std::size_t, std::size_t, httplib::DataSink& sink) {
+                                sink.write(" ", 1);
+                                std::unique_lock<std::mutex> lock(mutex_);
+                                return !stopped_.wait_for(lock, std::chrono::milliseconds(20),
+                                                          [this] { return stopping_; });
+                              });
+      return;
+    }
     if (!reply.cut) {
       to.set_content(reply.body, reply.content_type);
       return;

@@ -30,6 +30,8 @@ struct VendorReply {
   bool cut = false;
   // Do not answer until the server stops.
   bool hang = false;
+  // Send the body byte by byte, 50 a second, and never end it.
+  bool drip = false;
 };
 
 // Thread-safe. The handler is called by several threads at once.

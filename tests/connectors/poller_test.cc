@@ -380,8 +380,8 @@ TEST(PollerDelayTest, Delays) {
       {v1::Source::AUTH_FAILED, 1, absl::Seconds(1), m},
       {v1::Source::AUTH_FAILED, 1, 5 * m, 5 * m},
       {v1::Source::AUTH_FAILED, 2, 5 * m, 10 * m},
-      {v1::Source::AUTH_FAILED, 99, 5 * m, 15 * m},
-      {v1::Source::AUTH_FAILED, 99, 60 * m, 60 * m},
+      {v1::Source::AUTH_FAILED, 99, 5 * m, 60 * m},
+      {v1::Source::AUTH_FAILED, 99, 60 * 24 * m, 60 * 24 * m},
   };
   for (const Case& c : cases) {
     EXPECT_EQ(Poller::DelayAfter(c.state, c.failures, c.interval), c.want)

@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <cstdlib>
+#include <fstream>
+#include <iterator>
 #include <thread>
 
 #include "tests/connectors/fake_vendor.h"
@@ -131,6 +133,72 @@ TEST(CurlClientTest, FailuresHaveTheirCodesAndNoValues) {
       ::testing::AnyOf(absl::StatusCode::kUnavailable, absl::StatusCode::kDeadlineExceeded));
   // A server that speaks no TLS.
   EXPECT_EQ(code("https" + vendor.url().substr(4), patient), absl::StatusCode::kUnavailable);
+}
+
+// The request's own deadline is far away: what ends these is that nothing comes.
+TEST(CurlClientTest, AVendorThatStandsStillIsNotWaitedFor) {
+  FakeVendor vendor([](const VendorRequest& request) {
+    VendorReply reply;
+    reply.hang = request.path == "/hang";
+    reply.drip = request.path == "/drip";
+    return reply;
+  });
+  CurlClient::Options options;
+  options.stall_timeout = absl::Seconds(1);
+  options.request_timeout = absl::Hours(1);
+  CurlClient client(options);
+  std::vector<std::thread> threads;
+  for (const char* path : {"/hang", "/drip"}) {
+    threads.emplace_back([&client, url = vendor.url() + path] {
+      EXPECT_EQ(client.Send(Get(url), {}).status().code(), absl::StatusCode::kDeadlineExceeded)
+          << url;
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+}
+
+TEST(CurlClientTest, HeadersHaveBounds) {
+  struct Case {
+    int lines;
+    std::size_t bytes;  // of each
+    bool good;
+  };
+  for (const Case& c : {Case{400, 10, true}, Case{600, 10, false}, Case{100, 4000, false}}) {
+    FakeVendor vendor([&](const VendorRequest&) {
+      VendorReply reply;
+      for (int i = 0; i < c.lines; ++i) {
+        reply.headers.emplace_back("X-" + std::to_string(i), std::string(c.bytes, 'h'));
+      }
+      return reply;
+    });
+    CurlClient client({});
+    const absl::StatusOr<HttpResponse> response = client.Send(Get(vendor.url()), {});
+    EXPECT_EQ(response.ok(), c.good) << c.lines << " of " << c.bytes;
+    if (!c.good) {
+      EXPECT_EQ(response.status().code(), absl::StatusCode::kResourceExhausted);
+    }
+  }
+}
+
+// A kilobyte on the wire, a megabyte when it is unpacked.
+TEST(CurlClientTest, ABodyIsBoundedAsItIsUnpacked) {
+  FakeVendor vendor([](const VendorRequest& request) {
+    std::ifstream in(std::string(TI_TESTDATA) + "/http" + request.path, std::ios::binary);
+    VendorReply reply;
+    reply.body.assign(std::istreambuf_iterator<char>(in), {});
+    reply.content_type = "application/octet-stream";
+    reply.headers = {{"Content-Encoding", "gzip"}};
+    return reply;
+  });
+  CurlClient::Options options;
+  options.max_body_bytes = 100'000;
+  CurlClient client(options);
+  const absl::StatusOr<HttpResponse> page = client.Send(Get(vendor.url() + "/page.json.gz"), {});
+  ASSERT_TRUE(page.ok()) << page.status();
+  EXPECT_EQ(page->body, R"([{"id": "zipped"}])");
+  const absl::Status bomb = client.Send(Get(vendor.url() + "/bomb.json.gz"), {}).status();
+  EXPECT_EQ(bomb.code(), absl::StatusCode::kResourceExhausted);
+  EXPECT_EQ(bomb.message(), "the answer is larger than 100000 bytes");
 }
 
 TEST(CurlClientTest, CertificatesAreVerified) {

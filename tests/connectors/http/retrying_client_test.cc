@@ -178,14 +178,14 @@ TEST_F(RetryingClientTest, ALimitThatIsTooFarAwayIsToldWithoutAsking) {
 }
 
 TEST_F(RetryingClientTest, KeepsToItsBudget) {
-  budget_ = std::make_shared<RequestBudget>(absl::Seconds(1), 2);
+  budget_ = std::make_shared<RequestBudget>(RequestPace{absl::Seconds(1), 2});
   Send({Status(200)});
   for (int i = 0; i < 4; ++i) client_->Send({}, &Judge, {});
   EXPECT_THAT(Asked(), ElementsAre(0, 0, 1, 2, 3));
 }
 
 TEST_F(RetryingClientTest, TheVendorsHeadersReplaceTheGuess) {
-  budget_ = std::make_shared<RequestBudget>(absl::Minutes(1), 1);
+  budget_ = std::make_shared<RequestBudget>(RequestPace{absl::Minutes(1), 1});
   auto* bucket = options_.limits.add_buckets();
   bucket->set_remaining("R");
   bucket->set_reset("S");
@@ -196,7 +196,7 @@ TEST_F(RetryingClientTest, TheVendorsHeadersReplaceTheGuess) {
 }
 
 TEST_F(RetryingClientTest, ButNotThePaceThatTheOperatorSet) {
-  budget_ = std::make_shared<RequestBudget>(absl::Minutes(1), 1);
+  budget_ = std::make_shared<RequestBudget>(RequestPace{absl::Minutes(1), 1});
   options_.always_book = true;
   auto* bucket = options_.limits.add_buckets();
   bucket->set_remaining("R");
@@ -222,9 +222,9 @@ TEST(RetryingClientStopTest, AStopEndsAWait) {
 
 TEST(RequestBudgetTest, SourcesAtOneHostShareTheSlowestPace) {
   HostBudgets budgets;
-  const auto a = budgets.For("https://a", absl::Milliseconds(100), 10);
-  const auto b = budgets.For("https://a", absl::Seconds(1), 1);
-  const auto other = budgets.For("https://b", absl::Seconds(1), 1);
+  const auto a = budgets.For("https://a", {absl::Milliseconds(100), 10});
+  const auto b = budgets.For("https://a", {absl::Seconds(1), 1});
+  const auto other = budgets.For("https://b", {absl::Seconds(1), 1});
   EXPECT_EQ(a, b);
   EXPECT_NE(a, other);
   const absl::Time now = absl::FromUnixSeconds(100);
@@ -245,12 +245,21 @@ TEST(RetryAfterTest, ReadsSecondsAndDates) {
       {"0", "1999-12-31T23:59:00+00:00", 0},
       {"Fri, 31 Dec 1999 23:59:59 GMT", "1999-12-31T23:59:00+00:00", 59},
       {"Fri, 31 Dec 1999 23:59:59 GMT", "2000-01-01T00:00:30+00:00", 0},
+      // The two obsolete forms, which a recipient must read (section 5.6.7).
+      {"Friday, 31-Dec-99 23:59:59 GMT", "1999-12-31T23:59:00+00:00", 59},
+      {"Fri Dec 31 23:59:59 1999", "1999-12-31T23:59:00+00:00", 59},
+      {"Sun Nov  6 08:49:37 1994", "1994-11-06T08:49:00+00:00", 37},
+      {"Friday, 31-Dec-99 23:59:59", "1999-12-31T23:59:00+00:00", -1},
+      {"infinite-future", "1999-12-31T23:59:00+00:00", -1},
+      {"1.5", "1999-12-31T23:59:00+00:00", 1.5},
+      {"1e3", "1999-12-31T23:59:00+00:00", -1},
+      {"inf", "1999-12-31T23:59:00+00:00", -1},
       {"61,60", "1999-12-31T23:59:00+00:00", -1},
       {"", "1999-12-31T23:59:00+00:00", -1},
       {"-5", "1999-12-31T23:59:00+00:00", -1},
       {"soon", "1999-12-31T23:59:00+00:00", -1},
       {"99999999999", "1999-12-31T23:59:00+00:00", 86400},
-      {"999999999999999999999999", "1999-12-31T23:59:00+00:00", -1},
+      {"999999999999999999999999", "1999-12-31T23:59:00+00:00", 86400},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(absl::StrCat(c.header, " at ", c.now));
