@@ -235,7 +235,7 @@ absl::Status Ledger::ConfigureSources() {
     status.set_coverage(info.coverage);
     status.set_documentation_uri(info.documentation_uri);
     ToProto(info.interval, status.mutable_sync_interval());
-    if (status.SerializeAsString() != before) staged.PutSource(info.id, status);
+    if (status.SerializeAsString() != before) staged.PutSource(info.id, std::move(status));
   }
   for (const SourceEntry& entry : snapshot_->sources()) {
     const bool configured =
@@ -251,9 +251,8 @@ absl::Status Ledger::ConfigureSources() {
     status.set_error("no longer in the configuration");
     status.clear_next_sync_time();
     status.clear_incomplete_scopes();
-    status.clear_hold();
     status.clear_rate_limits();
-    staged.PutSource(entry.id, status);
+    staged.PutSource(entry.id, std::move(status));
     StageResolution(entry.id, v1::Expiration::SOURCE_UNHEALTHY,
                     v1::Expiration::Resolution::DETACHED, staged);
     move_tokens[entry.id] = v1::Token::DETACHED;
@@ -295,6 +294,10 @@ absl::StatusOr<std::int64_t> Ledger::CommitAndPublish(Staged staged) {
   CommitBatch& batch = staged.batch;
   // Who judged by the clock says so: one commit has one instant.
   if (batch.commit_time == absl::Time()) batch.commit_time = options_.clock->Now();
+  for (auto& [id, status] : staged.sources) {
+    StampState(id, batch.commit_time, status);
+    batch.put_sources.push_back(StoredSource{id, status.SerializeAsString()});
+  }
   StageNotices(staged);
   if (!batch.empty()) {
     const absl::StatusOr<std::int64_t> revision = options_.store->Commit(head_, batch);
@@ -308,7 +311,9 @@ absl::StatusOr<std::int64_t> Ledger::CommitAndPublish(Staged staged) {
   for (StoredScope& scope : batch.put_scopes) book_.AddScope(std::move(scope));
   for (const std::int64_t scope : batch.delete_scopes) book_.DropScope(scope);
   SnapshotBuilder builder(*snapshot_);
-  for (auto& [id, status] : staged.sources) builder.PutSource(id, std::move(status));
+  for (auto& [id, status] : staged.sources) {
+    builder.PutSource(id, std::make_shared<const v1::Source>(std::move(status)));
+  }
   for (StoredToken& put : batch.put_tokens) {
     book_.SetMarks(put.row, put.marks);
     builder.PutToken(put.row, std::move(put.token));
@@ -375,11 +380,21 @@ void Ledger::Compact() {
   if (more) next_compaction_ = now;
 }
 
+void Ledger::StampState(const std::string& id, absl::Time now, v1::Source& status) const {
+  const int index = snapshot_->FindSource(id);
+  if (index >= 0 &&
+      snapshot_->sources()[static_cast<std::size_t>(index)].status->state() == status.state()) {
+    return;
+  }
+  ToProto(now, status.mutable_state_time());
+}
+
 void Ledger::PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit) {
   const int index = snapshot_->FindSource(id);
   if (index < 0) return;
   v1::Source status = *snapshot_->sources()[static_cast<std::size_t>(index)].status;
   edit(status);
+  StampState(id, options_.clock->Now(), status);
   SnapshotBuilder builder(*snapshot_);
   builder.PutSource(id, std::make_shared<const v1::Source>(std::move(status)));
   snapshot_ = builder.Build(head_);

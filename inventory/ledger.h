@@ -135,6 +135,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
                    absl::Time end_time, Staged& staged);
   absl::StatusOr<std::int64_t> CommitAndPublish(Staged staged);
   void Compact();
+  // Sets `state_time` when the state is about to change.
+  void StampState(const std::string& id, absl::Time now, v1::Source& status) const;
   void PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit);
 
   // Notices (ledger_notices.cc).

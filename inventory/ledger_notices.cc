@@ -85,7 +85,7 @@ void Ledger::StageNotices(Staged& staged) {
   const auto status_of = [&](const std::string& source_name) -> const v1::Source* {
     const absl::string_view id = SourceIdOf(source_name);
     for (const auto& [staged_id, status] : staged.sources) {
-      if (staged_id == id) return status.get();
+      if (staged_id == id) return &status;
     }
     const int index = snapshot_->FindSource(id);
     return index < 0 ? nullptr : snapshot_->sources()[static_cast<std::size_t>(index)].status.get();
@@ -263,7 +263,7 @@ void Ledger::StageResolution(const std::string& source, v1::Expiration::Kind kin
   around.revision = head_ + 1;
   // With the status that this commit gives the source.
   for (const auto& [id, status] : staged.sources) {
-    if (id == source) around.source = status.get();
+    if (id == source) around.source = &status;
   }
   if (around.source == nullptr) return;
   staged.source_notices.emplace_back(SourceNoticeRow(source, kind), Resolve(*known, cause, around));

@@ -380,6 +380,14 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     source.set_syncing(false);
     ToProto(pass.start_time, source.mutable_last_attempt_time());
     ToProto(end.next_sync_time, source.mutable_next_sync_time());
+    const bool is_new = !source.has_last_complete_time();
+    if (outcome.state == v1::Source::OK) ToProto(now, source.mutable_last_complete_time());
+    source.clear_incomplete_scopes();
+    for (const v1::IncompleteScope& scope : outcome.incomplete_scopes) {
+      *source.add_incomplete_scopes() = scope;
+    }
+    source.clear_rate_limits();
+    for (const v1::RateLimit& limit : end.rate_limits) *source.add_rate_limits() = limit;
     *source.mutable_last_sync_stats() = outcome.stats;
     const std::string known_hold = source.hold().id();
     const google::protobuf::Timestamp held_since = source.hold().create_time();

@@ -21,8 +21,8 @@ inline constexpr absl::Duration kDueRetry = absl::Seconds(5);
 // What a commit will write and what memory will then show.
 struct Ledger::Staged {
   CommitBatch batch;
-  std::vector<std::pair<std::int64_t, v1::Token>> tokens;  // as in put_tokens, parsed
-  std::vector<std::pair<std::string, std::shared_ptr<const v1::Source>>> sources;
+  std::vector<std::pair<std::int64_t, v1::Token>> tokens;   // as in put_tokens, parsed
+  std::vector<std::pair<std::string, v1::Source>> sources;  // by id
 
   // What StageNotices is to look at beside the tokens that change.
   std::vector<std::int64_t> looks;                                      // rows
@@ -51,9 +51,8 @@ struct Ledger::Staged {
     batch.put_marks.push_back(StoredToken{row, std::string(), std::move(marks)});
   }
 
-  void PutSource(const std::string& id, const v1::Source& status) {
-    batch.put_sources.push_back(StoredSource{id, status.SerializeAsString()});
-    sources.emplace_back(id, std::make_shared<const v1::Source>(status));
+  void PutSource(const std::string& id, v1::Source status) {
+    sources.emplace_back(id, std::move(status));
   }
 };
 
