@@ -114,9 +114,14 @@ HttpOutcome RetryingClient::Send(const HttpRequest& request,
 
     if (asked_for) outcome.not_before = std::max(outcome.not_before, *asked_for);
     if (outcome.tries >= options_.max_attempts) return outcome;
-    // Everybody who was told the same second would come back in it.
-    earliest = asked_for ? *asked_for + absl::Seconds(1) * options_.random()
-                         : answered + Backoff(outcome.tries);
+    if (asked_for) {
+      // No wait is no wait, however little time is left.
+      if (*asked_for > answered && *asked_for >= latest) return outcome;
+      // Everybody who was told the same second would come back in it.
+      earliest = std::min(*asked_for + absl::Seconds(1) * options_.random(), latest);
+    } else {
+      earliest = answered + Backoff(outcome.tries);
+    }
   }
 }
 

@@ -255,6 +255,44 @@ TEST_F(ConnectorTest, APageThatFailsKeepsThoseBeforeIt) {
   EXPECT_THAT(recorder.Reason("group_tokens", "id=a"), HasSubstr("not a JSON text"));
 }
 
+// The page is read whole: what its manifest leaves out is no end of the list.
+TEST_F(ConnectorTest, APageOfWhichNothingIsTakenGoesOn) {
+  Make(R"(vendor: acme
+title: Acme
+base: ${param.base_url}
+params: {base_url: {default: "http://x"}}
+streams:
+  tokens:
+    get: /tokens
+    query: {page: 1}
+    records: .body
+    next: if (.body | length) < 2 then null else next_page("page") end
+    token: "if .kind == \"no\" then null else {providerTokenId: .id} end"
+)");
+  Serve({{"/tokens?page=1", R"([{"id": "a", "kind": "no"}, {"id": "b", "kind": "no"}])"},
+         {"/tokens?page=2", R"([{"id": "c"}])"}});
+  EXPECT_EQ(Run().state(), v1::Source::OK) << recorder.end.error;
+  EXPECT_THAT(recorder.AllIds(), ElementsAre("c"));
+}
+
+TEST_F(ConnectorTest, BodiesMayBePackedChunkedAndMarked) {
+  Make(kManifest);
+  vendor.SetHandler([](const VendorRequest& request) {
+    VendorReply reply;
+    if (request.path == "/groups") {
+      reply.body = "\xEF\xBB\xBF[]";
+      reply.chunked = true;
+    } else {
+      reply.body = testing::ReadTestData("http/page.json.gz");
+      reply.content_type = "application/octet-stream";
+      reply.headers = {{"Content-Encoding", "gzip"}};
+    }
+    return reply;
+  });
+  EXPECT_EQ(Run().state(), v1::Source::OK) << recorder.end.error;
+  EXPECT_THAT(recorder.AllIds(), ElementsAre("x-zipped"));
+}
+
 TEST_F(ConnectorTest, RowsThatShiftBetweenPagesCountOnce) {
   Make(kManifest);
   Serve({{"/groups", R"([{"id": "a"}, {"id": "a"}])"},

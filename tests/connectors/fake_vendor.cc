@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <cctype>
 #include <chrono>
 #include <condition_variable>
@@ -78,6 +79,18 @@ class FakeVendor::Impl {
     }
     to.status = reply.status;
     for (const auto& [name, value] : reply.headers) to.set_header(name, value);
+    if (reply.chunked) {
+      to.set_chunked_content_provider(
+          reply.content_type, [body = reply.body](std::size_t offset, httplib::DataSink& sink) {
+            if (offset == body.size()) {
+              sink.done();
+              return true;
+            }
+            sink.write(body.data() + offset, std::min<std::size_t>(7, body.size() - offset));
+            return true;
+          });
+      return;
+    }
     if (reply.drip) {
       to.set_content_provider(std::size_t{1} << 30, reply.content_type,
                               [this](std::size_t, std::size_t, httplib::DataSink& sink) {

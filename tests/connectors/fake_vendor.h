@@ -28,6 +28,8 @@ struct VendorReply {
   std::vector<std::pair<std::string, std::string>> headers;
   // Close the connection before the whole body is out.
   bool cut = false;
+  // Send the body in chunks, without its length.
+  bool chunked = false;
   // Do not answer until the server stops.
   bool hang = false;
   // Send the body byte by byte, 50 a second, and never end it.
