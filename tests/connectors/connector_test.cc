@@ -409,6 +409,17 @@ TEST_F(ConnectorTest, ARefusedCredentialStopsThePassAtOnce) {
   EXPECT_EQ(recorder.suspect_limit, 0);
 }
 
+TEST_F(ConnectorTest, APassThatTakesTooLongEndsAndProvesNothing) {
+  spec.max_pass_time = -absl::Seconds(1);  // over before it begins
+  Make(kManifest);
+  Serve({{"/groups", "[]"}, {"/extra", "[]"}});
+  EXPECT_EQ(Run().state(), v1::Source::DEGRADED);
+  EXPECT_EQ(recorder.end.error, "the pass takes longer than -1s");
+  EXPECT_EQ(vendor.request_count(), 0);
+  EXPECT_FALSE(recorder.parents_complete.at("group_tokens"));
+  EXPECT_FALSE(recorder.parents_complete.at("extra_tokens"));
+}
+
 TEST_F(ConnectorTest, ForbiddenEverywhereIsAnAuthFailure) {
   Make(kManifest);
   vendor.SetHandler([](const VendorRequest&) {

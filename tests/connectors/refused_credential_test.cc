@@ -204,6 +204,25 @@ TEST_F(RefusedCredentialTest, ClientsCannotHammerEither) {
               vendor_.request_count());
 }
 
+TEST_F(RefusedCredentialTest, AnotherCredentialAtTheSameHostIsNotHeld) {
+  WriteKey("the-good-one");
+  std::rename(KeyFile().c_str(), dir_.File("good").c_str());
+  WriteKey("a-wrong-one");
+  v1::ServerConfig config;
+  const std::string more =
+      absl::StrCat(", vendor: opal, params: {base_url: '", vendor_.url(), "'}, secrets: {token: {");
+  const YamlReport report = ReadYaml("c.yaml",
+                                     absl::StrCat("sources:\n  - {id: a", more, "file: key}}}\n",
+                                                  "  - {id: b", more, "file: good}}}\n"),
+                                     config);
+  BuiltSources built = BuildSources(config, dir_.path(), report.locations, &clock_);
+  ASSERT_TRUE(built.ok()) << built.problems.front();
+  PassContext context;
+  context.recorder = &recorder_;
+  EXPECT_EQ(built.sources[0]->RunPass(context)->state(), v1::Source::AUTH_FAILED);
+  EXPECT_EQ(built.sources[1]->RunPass(context)->state(), v1::Source::OK);
+}
+
 TEST_F(RefusedCredentialTest, ARefusalIsToldWithItsTimes) {
   WriteKey("a-wrong-one");
   BuiltSources built = Build("5m");

@@ -3,11 +3,14 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "connectors/http/request_budget.h"
 #include "connectors/http/retrying_client.h"
+#include "connectors/source_factory.h"
+#include "tests/connectors/fake_pass_recorder.h"
 #include "tests/testing/crowd_clock.h"
 
 namespace tokeninventory {
@@ -105,6 +108,61 @@ TEST(SharedBudgetTest, ManySourcesNeverExceedItInAnyWindow) {
     const double took = absl::FDivDuration(asked.back() - asked.front(), c.per);
     EXPECT_LE(took, 2 * static_cast<double>(asked.size()) / c.requests);
   }
+}
+
+// As the configuration makes them: sources of three credentials, and the look-ups of
+// RefreshToken beside their passes.
+TEST(SharedBudgetTest, PassesAndLookUpsOfOneHostKeepItTogether) {
+  setenv("TI_TEST_BUDGET_SECRET", "hunter2", 1);
+  setenv("TI_TEST_BUDGET_OTHER", "hunter3", 1);
+  v1::ServerConfig config;
+  const YamlReport report = ReadYaml("c.yaml", R"(sources:
+  - {id: a, vendor: opal, secrets: {token: {env: TI_TEST_BUDGET_SECRET}}}
+  - {id: b, vendor: opal, secrets: {token: {env: TI_TEST_BUDGET_SECRET}}}
+  - {id: c, vendor: opal, secrets: {token: {env: TI_TEST_BUDGET_OTHER}}}
+)",
+                                     config);
+  CrowdClock clock;
+  const auto vendor = std::make_shared<NotingVendor>(&clock, [](const HttpRequest&) {
+    HttpResponse response;
+    response.status = 200;
+    response.body = R"({"results": []})";
+    return response;
+  });
+  BuiltSources built = BuildSources(config, "", report.locations, &clock, vendor);
+  ASSERT_TRUE(built.ok()) << built.problems.front();
+  const auto in_its_thread = [&](const std::function<void()>& work) {
+    return std::thread(
+        [&clock, member = std::make_shared<CrowdClock::Member>(clock), work]() mutable {
+          work();
+          member = nullptr;
+        });
+  };
+  std::vector<std::thread> threads;
+  std::vector<testing::FakePassRecorder> recorders(3);
+  {
+    // Nobody's waits count before all are there.
+    const CrowdClock::Member host(clock);
+    for (std::size_t i = 0; i < 3; ++i) {
+      threads.push_back(in_its_thread([&, i] {
+        PassContext context;
+        context.recorder = &recorders[i];
+        for (int n = 0; n < 70; ++n) {
+          EXPECT_EQ(built.sources[i]->RunPass(context)->state(), v1::Source::OK);
+        }
+      }));
+      threads.push_back(in_its_thread([&, i] {
+        ScopeRef scope;
+        scope.stream = "tokens";
+        for (int n = 0; n < 70; ++n) {
+          EXPECT_TRUE(built.fetchers[i]->FetchOne(scope, "id", "known", true, {}).ok());
+        }
+      }));
+    }
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(vendor->asked().size(), 6 * 70);
+  EXPECT_LE(MostIn(vendor->asked(), absl::Seconds(1)), 100);
 }
 
 TEST(SharedBudgetTest, WhatIsNotWaitedForIsNotBooked) {
