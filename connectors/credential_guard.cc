@@ -4,9 +4,36 @@
 
 namespace tokeninventory {
 
+std::optional<CredentialGuard::Refusal> CredentialGuard::Enter(std::uint64_t credential,
+                                                               Clock& clock,
+                                                               const std::stop_token& stop) {
+  const std::stop_callback on_stop(stop, [this] {
+    // Under the lock, so that it does not fall between the look and the wait.
+    MutexLock lock(mutex_);
+    changed_.NotifyAll();
+  });
+  const absl::Time patience = clock.Now() + kTrialWait;
+  MutexLock lock(mutex_);
+  for (;;) {
+    const absl::Time now = clock.Now();
+    if (std::optional<Refusal> refusal = Forbids(credential, now)) return refusal;
+    if (entered_ == 0 || accepted_ == credential || now >= patience || stop.stop_requested()) {
+      break;
+    }
+    clock.WaitUntil(mutex_, changed_, patience);
+  }
+  ++entered_;
+  return std::nullopt;
+}
+
+void CredentialGuard::Leave() {
+  MutexLock lock(mutex_);
+  --entered_;
+  changed_.NotifyAll();
+}
+
 std::optional<CredentialGuard::Refusal> CredentialGuard::Forbids(std::uint64_t credential,
                                                                  absl::Time now) {
-  MutexLock lock(mutex_);
   if (!last_) return std::nullopt;
   Refusal refusal = last_->refusal;
   // A clock that was set back makes no hold longer.
@@ -26,12 +53,15 @@ absl::Time CredentialGuard::Refused(std::uint64_t credential, const std::string&
     hold = held ? last_->hold : std::min(last_->hold * 2, kLongestHold);
   }
   last_ = Last{credential, Refusal{reason, now, now + hold}, hold};
+  if (accepted_ == credential) accepted_.reset();
   return now + hold;
 }
 
-void CredentialGuard::Accepted() {
+void CredentialGuard::Accepted(std::uint64_t credential) {
   MutexLock lock(mutex_);
   last_.reset();
+  accepted_ = credential;
+  changed_.NotifyAll();
 }
 
 }  // namespace tokeninventory

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/hash/hash.h"
 #include "absl/strings/str_cat.h"
 
@@ -121,9 +122,10 @@ VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
     return Failed(VendorFailure::kFailed, "the credential is not sent over plain http");
   }
   if (const std::optional<CredentialGuard::Refusal> refusal =
-          account_->guard.Forbids(fingerprint_, clock_->Now())) {
+          account_->guard.Enter(fingerprint_, *clock_, stop)) {
     return Held(*refusal);
   }
+  const absl::Cleanup leave = [this] { account_->guard.Leave(); };
   http_request->secret_headers = secret_headers_;
 
   Judgement judgement;
@@ -172,7 +174,7 @@ VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
         judgement.failure == VendorFailure::kNone ? std::string() : judgement.reason + tries;
     if (answer.failure == VendorFailure::kNone) {
       answer.page = std::move(page);
-      account_->guard.Accepted();
+      account_->guard.Accepted(fingerprint_);
     } else if (answer.failure == VendorFailure::kCredential) {
       answer.not_before = account_->guard.Refused(fingerprint_, judgement.reason, clock_->Now());
     }

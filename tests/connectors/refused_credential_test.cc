@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <fstream>
 #include <functional>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "connectors/credential_guard.h"
@@ -296,27 +297,95 @@ TEST_F(RefusedCredentialTest, AFileThatIsMissingAtAPassIsReadWhenItIsBack) {
   EXPECT_EQ(source->last().state(), v1::Source::OK) << source->last().error();
 }
 
-TEST(CredentialGuardTest, HoldsLongerAfterEachRefusal) {
-  CredentialGuard guard;
-  absl::Time now = absl::FromUnixSeconds(1'800'000'000);
-  EXPECT_FALSE(guard.Forbids(1, now).has_value());
+// All at once, as at a start: the first request tries the credential, the others wait
+// for what comes of it.
+TEST_F(RefusedCredentialTest, ManySourcesAtOnceSendItOnce) {
+  constexpr int kSources = 8;
+  WriteKey("a-wrong-one");
+  BuiltSources built = Build("5m", kSources);
+  for (const v1::Source::State want : {v1::Source::AUTH_FAILED, v1::Source::OK}) {
+    const int before = vendor_.request_count();
+    std::vector<FakePassRecorder> recorders(kSources);
+    std::vector<std::thread> threads;
+    for (std::size_t i = 0; i < kSources; ++i) {
+      threads.emplace_back([&, i] {
+        PassContext context;
+        context.recorder = &recorders[i];
+        EXPECT_EQ(built.sources[i]->RunPass(context)->state(), want);
+      });
+    }
+    for (std::thread& thread : threads) thread.join();
+    EXPECT_EQ(vendor_.request_count() - before, want == v1::Source::OK ? kSources : 1);
+    WriteKey("the-good-one");
+    clock_.Advance(absl::Seconds(10));
+  }
+}
+
+class CredentialGuardTest : public ::testing::Test {
+ protected:
+  // The refusal that forbids it, as a request that does not go tells.
+  std::optional<CredentialGuard::Refusal> Ask(std::uint64_t credential) {
+    std::optional<CredentialGuard::Refusal> refusal = guard_.Enter(credential, clock_, {});
+    if (!refusal) guard_.Leave();
+    return refusal;
+  }
+
+  FakeClock clock_;
+  CredentialGuard guard_;
+};
+
+TEST_F(CredentialGuardTest, HoldsLongerAfterEachRefusal) {
+  EXPECT_FALSE(Ask(1).has_value());
   for (const int minutes : {1, 2, 4, 8, 10, 10}) {
-    const absl::Time until = guard.Refused(1, "HTTP 401", now);
+    const absl::Time now = clock_.Now();
+    const absl::Time until = guard_.Refused(1, "HTTP 401", now);
     EXPECT_EQ(until, now + absl::Minutes(minutes));
     // Another that was on its way.
-    guard.Refused(1, "HTTP 401", now);
-    EXPECT_EQ(guard.Forbids(1, until - absl::Seconds(1))->hold_until, until);
-    EXPECT_FALSE(guard.Forbids(1, until).has_value());
+    guard_.Refused(1, "HTTP 401", now);
     // Another credential has only the pause after a refusal.
-    EXPECT_TRUE(guard.Forbids(2, now + absl::Seconds(9)).has_value());
-    EXPECT_FALSE(guard.Forbids(2, now + absl::Seconds(10)).has_value());
-    now = until;
+    clock_.Set(now + absl::Seconds(9));
+    EXPECT_TRUE(Ask(2).has_value());
+    clock_.Set(now + absl::Seconds(10));
+    EXPECT_FALSE(Ask(2).has_value());
+    clock_.Set(until - absl::Seconds(1));
+    ASSERT_TRUE(Ask(1).has_value());
+    EXPECT_EQ(Ask(1)->hold_until, until);
+    clock_.Set(until);
+    EXPECT_FALSE(Ask(1).has_value());
   }
-  EXPECT_EQ(guard.Refused(2, "HTTP 401", now), now + absl::Minutes(1));
-  // A clock that is set back.
-  EXPECT_EQ(guard.Forbids(2, now - kDay)->hold_until, now - kDay + absl::Minutes(1));
-  guard.Accepted();
-  EXPECT_FALSE(guard.Forbids(2, now).has_value());
+  EXPECT_EQ(guard_.Refused(2, "HTTP 401", clock_.Now()), clock_.Now() + absl::Minutes(1));
+  guard_.Accepted(2);
+  EXPECT_FALSE(Ask(2).has_value());
+}
+
+TEST_F(CredentialGuardTest, AClockThatIsSetBackMakesNoHoldLonger) {
+  guard_.Refused(1, "HTTP 401", clock_.Now());
+  clock_.Advance(-kDay);
+  EXPECT_EQ(Ask(1)->hold_until, clock_.Now() + absl::Minutes(1));
+}
+
+TEST_F(CredentialGuardTest, ATrialThatTakesLongHoldsNobodyUp) {
+  ASSERT_FALSE(guard_.Enter(1, clock_, {}).has_value());
+  std::thread other([this] { EXPECT_FALSE(Ask(1).has_value()); });
+  // Moves on until the other one has had enough.
+  std::stop_source stop;
+  std::jthread mover([this](const std::stop_token& moved) {
+    while (!moved.stop_requested()) clock_.Advance(absl::Seconds(1));
+  });
+  other.join();
+  mover.request_stop();
+  mover.join();
+  // And a stop ends the wait at once.
+  stop.request_stop();
+  EXPECT_FALSE(guard_.Enter(1, clock_, stop.get_token()).has_value());
+  guard_.Leave();
+  guard_.Leave();
+}
+
+TEST_F(CredentialGuardTest, WhatWasTakenNeedsNoTrial) {
+  guard_.Accepted(1);
+  for (int i = 0; i < 5; ++i) EXPECT_FALSE(guard_.Enter(1, clock_, {}).has_value());
+  for (int i = 0; i < 5; ++i) guard_.Leave();
 }
 
 }  // namespace

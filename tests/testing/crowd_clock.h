@@ -39,7 +39,7 @@ class CrowdClock final : public Clock {
     return now_;
   }
 
-  // Looks often instead of being told, as FakeClock does.
+  // Looks often whether the time has come instead of being told, as FakeClock does.
   void WaitUntil(Mutex& mutex, CondVar& condition, absl::Time deadline) override
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     {
@@ -48,7 +48,13 @@ class CrowdClock final : public Clock {
       waiting_.push_back(deadline);
       MoveIfAllWait();
     }
-    while (Now() < deadline) condition.WaitFor(mutex, std::chrono::milliseconds(1));
+    while (Now() < deadline) {
+      if (!condition.WaitFor(mutex, std::chrono::milliseconds(1))) continue;
+      MutexLock lock(mutex_);
+      const auto mine = std::find(waiting_.begin(), waiting_.end(), deadline);
+      if (mine != waiting_.end()) waiting_.erase(mine);
+      return;
+    }
   }
 
  private:
