@@ -145,6 +145,7 @@ TEST_F(SourceStatusTest, AListingThatCannotBeReadIsNamedWithItsReason) {
   EXPECT_EQ(source.incomplete_scopes(0).scope(), absl::StrCat("name=", workspace));
   EXPECT_EQ(source.incomplete_scopes(0).reason(), "HTTP 500");
   EXPECT_THAT(source.error(), HasSubstr("HTTP 500"));
+  EXPECT_THAT(source.ShortDebugString(), Not(HasSubstr("a secret")));
   EXPECT_EQ(source.token_count(), before.token_count());
   EXPECT_GE(Wait(source, result), kDay * 0.94) << "what can be read is read at its interval";
   EXPECT_THAT(Unreachable(), ElementsAre("sources/deepset-test"));
