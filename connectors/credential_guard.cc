@@ -46,6 +46,10 @@ std::optional<CredentialGuard::Refusal> CredentialGuard::Forbids(std::uint64_t c
 absl::Time CredentialGuard::Refused(std::uint64_t credential, const std::string& reason,
                                     absl::Time now) {
   MutexLock lock(mutex_);
+  if (accepted_ == credential) {
+    accepted_.reset();
+    return now;
+  }
   absl::Duration hold = kFirstHold;
   if (last_ && last_->credential == credential) {
     // Those that were on their way together count as one.
@@ -53,7 +57,6 @@ absl::Time CredentialGuard::Refused(std::uint64_t credential, const std::string&
     hold = held ? last_->hold : std::min(last_->hold * 2, kLongestHold);
   }
   last_ = Last{credential, Refusal{reason, now, now + hold}, hold};
-  if (accepted_ == credential) accepted_.reset();
   return now + hold;
 }
 

@@ -40,7 +40,8 @@ class CredentialGuard {
   std::optional<Refusal> Enter(std::uint64_t credential, Clock& clock, const std::stop_token& stop);
   void Leave();
 
-  // The vendor refused it. Until when it is held now.
+  // The vendor refused it. Until when it is held now: one that the vendor took just
+  // before is not yet, because some listings refuse what others take.
   absl::Time Refused(std::uint64_t credential, const std::string& reason, absl::Time now);
   // The vendor took it.
   void Accepted(std::uint64_t credential);

@@ -358,6 +358,17 @@ TEST_F(CredentialGuardTest, HoldsLongerAfterEachRefusal) {
   EXPECT_FALSE(Ask(2).has_value());
 }
 
+// Some listings refuse what others take; a credential that is revoked is refused twice.
+TEST_F(CredentialGuardTest, OneRefusalOfWhatWasTakenHoldsNothing) {
+  for (int i = 0; i < 5; ++i) {
+    guard_.Accepted(1);
+    EXPECT_EQ(guard_.Refused(1, "HTTP 401", clock_.Now()), clock_.Now());
+    EXPECT_FALSE(Ask(1).has_value());
+  }
+  guard_.Refused(1, "HTTP 401", clock_.Now());
+  EXPECT_TRUE(Ask(1).has_value());
+}
+
 TEST_F(CredentialGuardTest, AClockThatIsSetBackMakesNoHoldLonger) {
   guard_.Refused(1, "HTTP 401", clock_.Now());
   clock_.Advance(-kDay);

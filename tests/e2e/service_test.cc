@@ -294,15 +294,16 @@ TEST_F(ServiceTest, ABrokenVendorFailsItsPassAndChangesNothingKnown) {
     vendor_sim::Fault fault;
     v1::Source::State state;
   };
-  std::vector<Case> cases(5);
+  std::vector<Case> cases(6);
   cases[0] = {"truncated", {.count = 100, .cut_after = 100}, v1::Source::UNREACHABLE};
   cases[1] = {"no JSON", {.count = 100, .status = 200, .body = "<html>"}, v1::Source::FAILED};
   cases[2] = {"wrong type",
               {.count = 100, .status = 200, .body = R"({"results": {"token_id": 1}})"},
               v1::Source::FAILED};
-  cases[3] = {
+  cases[3] = {"refused", {.count = 100, .status = 401, .body = "{}"}, v1::Source::AUTH_FAILED};
+  cases[4] = {
       "empty", {.count = 100, .status = 200, .body = R"({"results": []})"}, v1::Source::SUSPICIOUS};
-  cases[4] = {"wrong record",
+  cases[5] = {"wrong record",
               {.count = 100, .status = 200, .body = R"({"results": [{"token_id": {}}]})"},
               v1::Source::FAILED};
   for (Case& c : cases) {

@@ -194,8 +194,11 @@ TEST_F(SourceStatusTest, TheVendorsWishIsWhenItIsAskedAgain) {
 
 TEST_F(SourceStatusTest, ARefusedCredentialIsNotInsistedOn) {
   const std::size_t known = service_->ListAll().size();
-  EXPECT_EQ(SyncWith({.status = 401, .body = "a secret"}, "opal-test", "/v1/tokens").state(),
-            v1::Source::AUTH_FAILED);
+  // Twice: it was good until now, and may be so elsewhere.
+  for (int i = 0; i < 2; ++i) {
+    EXPECT_EQ(SyncWith({.status = 401, .body = "a secret"}, "opal-test", "/v1/tokens").state(),
+              v1::Source::AUTH_FAILED);
+  }
   const int requests = RequestsTo("/v1/tokens");
   for (int i = 0; i < 5; ++i) {
     EXPECT_EQ(service_->Sync("opal-test").state(), v1::Source::AUTH_FAILED);

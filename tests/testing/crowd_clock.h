@@ -61,9 +61,10 @@ class CrowdClock final : public Clock {
   // Whose deadline comes is no longer waiting, though it may not know yet.
   void MoveIfAllWait() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
     if (waiting_.empty() || waiting_.size() < static_cast<std::size_t>(members_)) return;
-    now_ = std::max(now_, *std::min_element(waiting_.begin(), waiting_.end()));
+    const absl::Time moved = std::max(now_, *std::min_element(waiting_.begin(), waiting_.end()));
+    now_ = moved;
     waiting_.erase(std::remove_if(waiting_.begin(), waiting_.end(),
-                                  [this](absl::Time deadline) { return deadline <= now_; }),
+                                  [moved](absl::Time deadline) { return deadline <= moved; }),
                    waiting_.end());
   }
 
