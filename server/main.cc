@@ -1,4 +1,5 @@
-// token-inventoryd: the service, and `check-manifest` for those who write one.
+// token-inventoryd: the service, `check-manifest` for those who write one, and what
+// operators do with the store.
 #include <google/protobuf/stubs/logging.h>
 #include <sys/resource.h>
 
@@ -12,6 +13,7 @@
 #include "connectors/check_manifest.h"
 #include "server/server_app.h"
 #include "server/server_config.h"
+#include "server/store_commands.h"
 
 namespace tokeninventory {
 namespace {
@@ -46,6 +48,19 @@ int Serve(const std::string& config_file, const ConfigOverrides& overrides,
   return kOk;
 }
 
+// Where the store is that the command line speaks of.
+absl::StatusOr<std::string> FindStore(const std::string& config_file, std::string data_dir) {
+  if (data_dir.empty() && config_file.empty()) {
+    return absl::InvalidArgumentError("--data DIR or --config FILE must say where the store is");
+  }
+  if (data_dir.empty()) {
+    absl::StatusOr<std::string> read = ReadDataDir(config_file);
+    if (!read.ok()) return read;
+    data_dir = *std::move(read);
+  }
+  return StoreFileIn(data_dir);
+}
+
 int Main(int argc, char** argv) {
   CLI::App cli("Knows every API token an organisation has handed out, and serves them by gRPC.");
   cli.set_version_flag("--version", TI_VERSION);
@@ -65,10 +80,44 @@ int Main(int argc, char** argv) {
   check_command->add_option("--stream", check.stream, "which stream the page is of");
   check_command->add_option("--parent", check.parent, "k=v: the parent's item of the listing");
   check_command->add_option("--param", check.params, "k=v: as in the configuration's params");
+
+  std::string store_file, backup_file;
+  bool replace = false;
+  CLI::App* verify_command = cli.add_subcommand(
+      "verify-store", "check the store, also while the service runs; writes nothing");
+  verify_command->add_option("FILE", store_file,
+                             "the store or a backup; without it, the one in --data or --config");
+  CLI::App* backup_command = cli.add_subcommand(
+      "backup", "write a backup of the store in --data or --config, also while the service runs");
+  backup_command->add_option("FILE", backup_file, "the backup to write")->required();
+  backup_command->add_flag("--overwrite", replace, "replace FILE when it is there");
+  CLI::App* restore_command = cli.add_subcommand(
+      "restore", "put a backup where the service, which must not run, finds its store");
+  restore_command->add_option("FILE", backup_file, "the backup")->required();
+  restore_command->add_flag("--replace", replace,
+                            "replace a store that holds something; it is kept");
+  for (CLI::App* command : {verify_command, backup_command, restore_command}) {
+    command->fallthrough();  // --data and --config may stand behind
+  }
   cli.require_subcommand(0, 1);
   CLI11_PARSE(cli, argc, argv);
 
   if (check_command->parsed()) return CheckManifest(check, std::cout);
+  if (verify_command->parsed() || backup_command->parsed() || restore_command->parsed()) {
+    if (store_file.empty()) {
+      const absl::StatusOr<std::string> found = FindStore(config_file, overrides.data_dir);
+      if (!found.ok()) {
+        std::cerr << found.status().message() << "\n";
+        return kBadConfig;
+      }
+      store_file = *found;
+    }
+    google::protobuf::SetLogHandler(nullptr);
+    if (verify_command->parsed()) return VerifyStoreCommand(store_file, std::cout, std::cerr);
+    return backup_command->parsed()
+               ? BackupCommand(store_file, backup_file, replace, std::cout, std::cerr)
+               : RestoreCommand(backup_file, store_file, replace, std::cout, std::cerr);
+  }
   if (config_file.empty()) {
     std::cerr << "--config FILE is required (scripts/run starts a demo)\n";
     return kBadConfig;

@@ -81,7 +81,7 @@ class RunningApp final : public ServerApp {
       return absl::UnavailableError(
           absl::StrCat("cannot make ", settings_.data_dir, ": ", error.message()));
     }
-    const std::string path = (std::filesystem::path(settings_.data_dir) / kStoreFile).string();
+    const std::string path = StoreFileIn(settings_.data_dir);
     TI_ASSIGN_OR_RETURN(store_, SqliteTokenStore::Open(path));
 
     Ledger::Options ledger;
@@ -181,6 +181,10 @@ class RunningApp final : public ServerApp {
 };
 
 }  // namespace
+
+std::string StoreFileIn(const std::string& data_dir) {
+  return (std::filesystem::path(data_dir) / kStoreFile).string();
+}
 
 absl::StatusOr<std::unique_ptr<ServerApp>> ServerApp::Start(ServerSettings settings, Clock* clock) {
   auto app = std::make_unique<RunningApp>(std::move(settings), clock);

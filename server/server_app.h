@@ -10,6 +10,9 @@
 
 namespace tokeninventory {
 
+// The service's store in its data folder.
+std::string StoreFileIn(const std::string& data_dir);
+
 // Used by one thread.
 class ServerApp {
  public:

@@ -112,7 +112,24 @@ LeadRules ReadLeadRules(const v1::ExpirationConfig& config, Checker& check) {
   return LeadRules::Make(rules).value_or(LeadRules());
 }
 
+std::string DataDir(const std::string& path, const v1::ServerConfig& config) {
+  if (config.data_dir().empty()) return kDefaultDataDir;
+  return (std::filesystem::path(path).parent_path() / config.data_dir()).string();
+}
+
 }  // namespace
+
+absl::StatusOr<std::string> ReadDataDir(const std::string& path) {
+  std::ifstream file(path);
+  std::stringstream text;
+  v1::ServerConfig config;
+  if (!file || !(text << file.rdbuf())) {
+    return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
+  }
+  const YamlReport report = ReadYaml(path, text.str(), config);
+  if (!report.problems.empty()) return absl::InvalidArgumentError(report.problems.front());
+  return DataDir(path, config);
+}
 
 bool IsLoopback(absl::string_view listen) {
   absl::string_view host;
@@ -149,9 +166,7 @@ LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& ov
                                          " is not loopback, and there is no TLS yet: set "
                                          "`insecure: true` to serve everyone who can reach it"));
   }
-  settings.data_dir = !overrides.data_dir.empty()  ? overrides.data_dir
-                      : !config.data_dir().empty() ? (config_dir / config.data_dir()).string()
-                                                   : kDefaultDataDir;
+  settings.data_dir = !overrides.data_dir.empty() ? overrides.data_dir : DataDir(path, config);
   settings.log_severity = SeverityOf(config.log_level(), check);
   settings.shutdown_grace =
       check.InRange("shutdown_grace", config.has_shutdown_grace(), config.shutdown_grace(),

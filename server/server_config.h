@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -46,6 +47,11 @@ struct LoadedConfig {
 // Reads `path`. Blocks on files; asks nobody.
 LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
                               Clock* clock);
+
+// The folder of the database that the configuration at `path` names, as LoadServerConfig
+// takes it. Looks at nothing else in it: whoever asks need not have its credentials.
+// INVALID_ARGUMENT when it cannot be read.
+absl::StatusOr<std::string> ReadDataDir(const std::string& path);
 
 // Whether `listen` names loopback only: 127.0.0.0/8, [::1] or localhost.
 bool IsLoopback(absl::string_view listen);

@@ -98,11 +98,15 @@ std::int64_t ReadInteger(SQLite::Database& database, const char* query) {
 
 absl::Span<const char* const> SqliteMigrations() { return kMigrations; }
 
+bool IsSqliteBackup(SQLite::Database& database) {
+  return ReadInteger(database, "PRAGMA application_id") == kSqliteBackupApplicationId;
+}
+
 absl::Status CheckSqliteSchema(SQLite::Database& database,
                                absl::Span<const char* const> migrations) {
   const std::int64_t application_id = ReadInteger(database, "PRAGMA application_id");
   const std::int64_t version = ReadInteger(database, "PRAGMA user_version");
-  if (application_id != kSqliteApplicationId) {
+  if (application_id != kSqliteApplicationId && application_id != kSqliteBackupApplicationId) {
     // What a crash before the first migration leaves is empty too.
     const bool empty = application_id == 0 && version == 0 &&
                        ReadInteger(database, "SELECT count(*) FROM sqlite_schema") == 0;
@@ -121,10 +125,11 @@ absl::Status CheckSqliteSchema(SQLite::Database& database,
 
 void MigrateSqliteSchema(SQLite::Database& database, absl::Span<const char* const> migrations) {
   const auto version = static_cast<std::size_t>(ReadInteger(database, "PRAGMA user_version"));
+  const int id = IsSqliteBackup(database) ? kSqliteBackupApplicationId : kSqliteApplicationId;
   for (std::size_t next = version; next < migrations.size(); ++next) {
     SQLite::Transaction transaction(database, SQLite::TransactionBehavior::IMMEDIATE);
     database.exec(migrations[next]);
-    database.exec(absl::StrCat("PRAGMA application_id = ", kSqliteApplicationId));
+    database.exec(absl::StrCat("PRAGMA application_id = ", id));
     database.exec(absl::StrCat("PRAGMA user_version = ", next + 1));
     transaction.commit();
   }
