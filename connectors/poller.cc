@@ -25,6 +25,7 @@ bool IsFailure(v1::Source::State state) {
     case v1::Source::RATE_LIMITED:
     case v1::Source::UNREACHABLE:
     case v1::Source::FAILED:
+    case v1::Source::STORE_UNAVAILABLE:
       return true;
     default:
       return false;
@@ -78,6 +79,9 @@ struct Poller::Entry {
   // Queued or running is only that look.
   bool only_look = false;
   int failures = 0;
+  // The last pass was given up because of the store; and is tried again earlier.
+  bool given_up = false;
+  bool hastened = false;
   // Of the pass that runs or is queued.
   Observers observers;
   // Somebody asked for a pass after the running one.
@@ -220,6 +224,17 @@ absl::StatusOr<Poller::Subscription> Poller::SyncNow(absl::string_view source, b
   return subscription;
 }
 
+void Poller::RetryGivenUp() {
+  MutexLock lock(shared_->mutex);
+  for (const std::unique_ptr<Entry>& entry : shared_->entries) {
+    if (!entry->given_up || entry->hastened || entry->state != Entry::State::kIdle) continue;
+    entry->hastened = true;
+    entry->due = clock_->Now();
+    entry->decided = entry->due;
+  }
+  shared_->wake.NotifyAll();
+}
+
 void Poller::RunScheduler() {
   MutexLock lock(shared_->mutex);
   while (!shared_->stopped) {
@@ -322,6 +337,7 @@ void Poller::RunOne(Entry& entry) {
     return plan(state, not_before);
   };
 
+  bool given_up = false;
   absl::StatusOr<v1::SyncResult> result = entry.source->RunPass(context);
   if (!result.ok() && stop_.stop_requested()) {
     result = absl::UnavailableError("the service stops");
@@ -331,7 +347,8 @@ void Poller::RunOne(Entry& entry) {
       if (result.status().code() != absl::StatusCode::kUnavailable) {
         result = absl::UnavailableError(result.status().message());
       }
-      plan(v1::Source::UNREACHABLE, absl::InfinitePast());
+      recorder_->Postpone(source, plan(v1::Source::STORE_UNAVAILABLE, absl::InfinitePast()));
+      given_up = true;
     } else if (!planned) {
       plan(result->state(), absl::InfinitePast());
     }
@@ -342,6 +359,8 @@ void Poller::RunOne(Entry& entry) {
     MutexLock lock(shared_->mutex);
     observers = std::exchange(entry.observers, {});
     entry.state = Entry::State::kIdle;
+    entry.given_up = given_up;
+    if (!given_up) entry.hastened = false;
     if (entry.run_again) {
       entry.run_again = false;
       entry.observers = std::exchange(entry.next_observers, {});

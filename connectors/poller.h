@@ -76,6 +76,11 @@ class Poller {
   absl::StatusOr<Subscription> SyncNow(absl::string_view source, bool fresh,
                                        std::shared_ptr<SyncObserver> observer);
 
+  // The store can be written again: passes that were given up because it could not
+  // are due now. A source's only once until one of its passes is stored: a store that
+  // takes little and refuses much would have its vendor asked without end.
+  void RetryGivenUp();
+
   // When the next pass is due after `failures` passes in a row that failed with
   // `state` (0: the last did not fail), jitter aside.
   static absl::Duration DelayAfter(v1::Source::State state, int failures, absl::Duration interval);

@@ -152,6 +152,7 @@ void Ledger::RunThread() {
     bool tokens_due = false;
     bool sources_due = false;
     bool compaction_due = false;
+    bool probe_due = false;
     {
       MutexLock lock(mutex_);
       for (;;) {
@@ -159,6 +160,9 @@ void Ledger::RunThread() {
         // What was put off does not wait for a clock that went back.
         retry_due_at_ = std::min(retry_due_at_, now + kDueRetry);
         next_compaction_ = std::min(next_compaction_, now + kCompactionInterval);
+        if (next_probe_ != absl::InfiniteFuture()) {
+          next_probe_ = std::min(next_probe_, now + kDueRetry);
+        }
         absl::Time next_token =
             due_queue_.empty() ? absl::InfiniteFuture() : due_queue_.top().first;
         next_token = std::max(next_token, retry_due_at_);
@@ -166,9 +170,13 @@ void Ledger::RunThread() {
         tokens_due = next_token <= now;
         sources_due = next_source <= now;
         compaction_due = next_compaction_ <= now;
-        if (!queue_.empty() || stopping_ || tokens_due || sources_due || compaction_due) break;
-        options_.clock->WaitUntil(mutex_, wake_,
-                                  std::min({next_token, next_source, next_compaction_}));
+        probe_due = next_probe_ <= now;
+        if (!queue_.empty() || stopping_ || tokens_due || sources_due || compaction_due ||
+            probe_due) {
+          break;
+        }
+        options_.clock->WaitUntil(
+            mutex_, wake_, std::min({next_token, next_source, next_compaction_, next_probe_}));
       }
       if (!queue_.empty()) {
         work = std::move(queue_.front());
@@ -179,6 +187,7 @@ void Ledger::RunThread() {
       }
     }
     // What time brings comes first, so that a busy queue cannot hold it up; it is bounded.
+    if (probe_due) ProbeStore();
     if (tokens_due) TellDueTokens();
     if (sources_due) CheckSources();
     if (compaction_due) Compact();
@@ -301,11 +310,8 @@ absl::StatusOr<std::int64_t> Ledger::CommitAndPublish(Staged staged) {
   StageNotices(staged);
   if (!batch.empty()) {
     const absl::StatusOr<std::int64_t> revision = options_.store->Commit(head_, batch);
-    if (!revision.ok()) {
-      LogError("commit failed", {{"error", std::string(revision.status().message())}});
-      return RetryableError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
-                            "the store cannot be written now", absl::Seconds(5));
-    }
+    NoteStore(revision.status());
+    if (!revision.ok()) return StoreError();
     head_ = *revision;
   }
   for (StoredScope& scope : batch.put_scopes) book_.AddScope(std::move(scope));
@@ -352,7 +358,7 @@ void Ledger::Compact() {
                          options_.retention.max_bytes, options_.feed->OldestCursor()};
   const absl::StatusOr<StoreHead> head = options_.store->Compact(limits);
   if (!head.ok()) {
-    LogError("compaction failed", {{"error", std::string(head.status().message())}});
+    NoteStore(head.status());
     return;
   }
   bool more = head->oldest_revision > oldest_revision_;

@@ -81,19 +81,21 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   absl::Status ProveGone(PassId pass, std::int64_t row) override;
   absl::StatusOr<PassOutcome> End(PassId pass, const PassEnd& end) override;
   void Abandon(PassId pass) override;
+  void Postpone(const std::string& source, absl::Time next_sync_time) override;
 
   // TokenRefresher.
   absl::StatusOr<RefreshTarget> FindRefreshTarget(const std::string& name) override;
   absl::StatusOr<std::int64_t> ApplyRefresh(const RefreshTarget& target,
                                             const ObservedToken* observed) override;
 
-  // As ApproveSync and PurgeSource in sources.proto say; `source` is an id. NOT_FOUND
-  // when there is no such source, UNAVAILABLE when the store cannot be written. A
-  // purge is many commits; UNAVAILABLE also when `stop` comes between two.
-  absl::StatusOr<v1::ApproveSyncResponse> ApproveSync(const std::string& source,
-                                                      const std::string& hold_id);
-  absl::StatusOr<v1::PurgeSourceResponse> PurgeSource(const std::string& source, bool force,
-                                                      const std::stop_token& stop = {});
+  // `listener` is told whether the store can be written: at once, and then whenever
+  // that changes, with an error that says why it cannot be. It is called by the
+  // Ledger's thread and must not call the Ledger. Nothing: ends that; it is then not
+  // called any more.
+  //
+  // A store that failed is tried again every five seconds, with a write that changes
+  // nothing, until it takes it; one that is damaged is not.
+  void SetStoreListener(std::function<void(const absl::Status&)> listener);
 
   // Random, of this store (StoreHead::epoch).
   const std::string& epoch() const { return epoch_; }
@@ -135,8 +137,14 @@ class Ledger final : public PassRecorder, public TokenRefresher {
                    absl::Time end_time, Staged& staged);
   absl::StatusOr<std::int64_t> CommitAndPublish(Staged staged);
   void Compact();
-  // Sets `state_time` when the state is about to change.
-  void StampState(const std::string& id, absl::Time now, v1::Source& status) const;
+
+  // The store under faults (ledger_store.cc).
+  void NoteStore(const absl::Status& status);
+  bool StoreIsDamaged() const;
+  void ProbeStore();
+  absl::Status StoreError() const;
+  void PublishNotStored(const std::string& source);
+
   void PublishSource(const std::string& id, const std::function<void(v1::Source&)>& edit);
 
   // Notices (ledger_notices.cc).
@@ -190,6 +198,10 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_queue_;
   absl::flat_hash_map<std::int64_t, absl::Time> due_;  // by row
   absl::Time next_compaction_;
+  // What the last write came to, and when one is tried again.
+  absl::Status store_status_;
+  absl::Time next_probe_ = absl::InfiniteFuture();
+  std::function<void(const absl::Status&)> store_listener_;
   absl::Time retry_due_at_ = absl::InfinitePast();
   absl::Time next_source_check_ = absl::InfiniteFuture();
   // The rows of notices about sources, which no token has.

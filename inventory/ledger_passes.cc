@@ -23,34 +23,6 @@ v1::DeleteCause CauseOfLoss(const v1::Token& token, Loss::Kind kind, absl::Time 
   return HasEnded(token, now) ? v1::EXPIRED : v1::NOT_LISTED;
 }
 
-// The state of a source whose pass ended because the store failed.
-void MarkNotStored(v1::Source& source) {
-  source.set_syncing(false);
-  source.set_state(v1::Source::FAILED);
-  source.set_error("the pass could not be stored");
-}
-
-v1::Hold MakeHold(const HeldLosses& losses, const RunningPass& pass, absl::Time now) {
-  std::vector<std::int64_t> rows(losses.rows.begin(), losses.rows.end());
-  std::sort(rows.begin(), rows.end());
-  std::string all;
-  v1::Hold hold;
-  for (const HeldScope& held : losses.scopes) {
-    absl::StrAppend(&all, held.stream, "\n", held.key, "\n");
-    if (hold.scopes_size() == kMaxIncompleteScopes) continue;
-    v1::HeldScope& scope = *hold.add_scopes();
-    scope.set_stream(held.stream);
-    scope.set_scope(held.key);
-    scope.set_lost_count(held.lost);
-    scope.set_listed_count(held.listed);
-  }
-  for (const std::int64_t row : rows) absl::StrAppend(&all, row, "\n");
-  hold.set_id(StableDigest(absl::StrCat("hold|", pass.source, "|", all)));
-  hold.set_token_count(static_cast<std::int64_t>(rows.size()));
-  ToProto(now, hold.mutable_create_time());
-  return hold;
-}
-
 // What the vendor says of a token in a word of its own; a state that the mapping
 // made of nothing but times is none.
 TokenSight::VendorWord WordOf(const v1::Token& observed) {
@@ -79,6 +51,14 @@ absl::StatusOr<PassId> Ledger::Begin(const std::string& source) {
     for (const auto& [id, pass] : passes_) {
       if (pass.source != source) continue;
       result = absl::FailedPreconditionError(absl::StrCat("a pass over ", source, " is running"));
+      return;
+    }
+    // A vendor is not asked for what cannot be kept. Whoever asks for a pass does not
+    // wait for the next attempt.
+    if (!store_status_.ok()) ProbeStore();
+    if (!store_status_.ok()) {
+      PublishNotStored(source);
+      result = StoreError();
       return;
     }
     const PassId id = next_pass_++;
@@ -160,7 +140,7 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
         result = committed.status();
         const std::string source = pass.source;
         passes_.erase(pass_id);
-        PublishSource(source, MarkNotStored);
+        PublishNotStored(source);
         return;
       }
     }
@@ -404,10 +384,7 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     absl::StatusOr<std::int64_t> revision =
         status.ok() ? CommitAndPublish(std::move(staged)) : absl::StatusOr<std::int64_t>(status);
     if (!revision.ok()) {
-      PublishSource(pass.source, [&](v1::Source& failed) {
-        MarkNotStored(failed);
-        ToProto(end.next_sync_time, failed.mutable_next_sync_time());
-      });
+      PublishNotStored(pass.source);
       result = revision.status();
       return;
     }

@@ -101,7 +101,8 @@ using PassId = std::int64_t;
 // changes anything), so a pass is slowed down by the store and never outruns it.
 //
 // Every call may return UNAVAILABLE (the store cannot be written now, or the
-// service stops): the pass is then over, and the connector reports it no more.
+// service stops) or DATA_LOSS (the store is damaged): the pass is then over, and the
+// connector reports it no more.
 class PassRecorder {
  public:
   virtual ~PassRecorder() = default;
@@ -133,6 +134,9 @@ class PassRecorder {
 
   // Gives up a pass without any conclusion.
   virtual void Abandon(PassId pass) = 0;
+
+  // When the next pass is due after one that was given up because of the store.
+  virtual void Postpone(const std::string& source, absl::Time next_sync_time) = 0;
 };
 
 // A token that a vendor is to be asked about now.

@@ -159,7 +159,8 @@ struct LogLimits {
 
 // Errors of every method: UNAVAILABLE (locked, disk full, I/O error: may pass),
 // DATA_LOSS (the store is damaged), FAILED_PRECONDITION (made by a newer
-// version). Methods block.
+// version). Methods block. Once a method found the store damaged, Commit and Compact
+// write no more: every one is DATA_LOSS.
 //
 // Thread-safety: Load, Commit and Compact by one thread at a time; ReadLog and
 // ReadHistory by another one, at the same time as those.
@@ -174,7 +175,9 @@ class TokenStore {
 
   // Writes all of `batch` or nothing, durably, if the store's revision still is
   // `expected_head`; ABORTED otherwise. Returns the revision after it:
-  // `expected_head` + 1 if the batch has changes, else `expected_head`.
+  // `expected_head` + 1 if the batch has changes, else `expected_head`. An empty batch
+  // writes something tiny, as durably, that changes nothing: whether the store can be
+  // written.
   virtual absl::StatusOr<std::int64_t> Commit(std::int64_t expected_head,
                                               const CommitBatch& batch) = 0;
 

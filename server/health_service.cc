@@ -10,7 +10,8 @@ using grpc::health::v1::HealthCheckResponse;
 // One stream; all its state is under the service's lock.
 class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watcher(HealthService& service, bool known) : service_(service), known_(known) {
+  Watcher(HealthService& service, std::string name)
+      : service_(service), name_(std::move(name)), known_(service.Knows(name_)) {
     MutexLock lock(service_.mutex_);
     service_.watchers_.insert(this);
     PumpLocked();
@@ -18,7 +19,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
 
   void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_.mutex_) {
     if (finished_ || writing_) return;
-    const auto status = known_ ? service_.StatusLocked() : HealthCheckResponse::SERVICE_UNKNOWN;
+    const auto status = known_ ? service_.StatusLocked(name_) : HealthCheckResponse::SERVICE_UNKNOWN;
     if (!cancelled_ && status != sent_) {
       sent_ = status;
       response_.set_status(status);
@@ -49,6 +50,7 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
 
  private:
   HealthService& service_;
+  const std::string name_;
   const bool known_;
   bool writing_ = false;
   bool cancelled_ = false;
@@ -57,15 +59,27 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   HealthCheckResponse response_;
 };
 
-HealthService::HealthService(absl::flat_hash_set<std::string> services)
-    : services_(std::move(services)) {}
+HealthService::HealthService(absl::flat_hash_set<std::string> services,
+                             absl::flat_hash_set<std::string> components)
+    : services_(std::move(services)), components_(std::move(components)) {}
 
 bool HealthService::Knows(const std::string& service) const {
-  return service.empty() || services_.contains(service);
+  return service.empty() || services_.contains(service) || components_.contains(service);
 }
 
-HealthCheckResponse::ServingStatus HealthService::StatusLocked() const {
-  return serving_ ? HealthCheckResponse::SERVING : HealthCheckResponse::NOT_SERVING;
+HealthCheckResponse::ServingStatus HealthService::StatusLocked(const std::string& name) const {
+  return serving_ && !broken_.contains(name) ? HealthCheckResponse::SERVING
+                                             : HealthCheckResponse::NOT_SERVING;
+}
+
+void HealthService::SetWorking(const std::string& component, bool working) {
+  MutexLock lock(mutex_);
+  if (working) {
+    broken_.erase(component);
+  } else {
+    broken_.insert(component);
+  }
+  for (Watcher* watcher : watchers_) watcher->PumpLocked();
 }
 
 void HealthService::SetServing(bool serving) {
@@ -95,7 +109,7 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
   }
   {
     MutexLock lock(mutex_);
-    response->set_status(StatusLocked());
+    response->set_status(StatusLocked(request->service()));
   }
   reactor->Finish(grpc::Status::OK);
   return reactor;
@@ -103,7 +117,7 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext*, const HealthCheckRequest* request) {
-  return new Watcher(*this, Knows(request->service()));
+  return new Watcher(*this, request->service());
 }
 
 }  // namespace tokeninventory

@@ -15,11 +15,16 @@ namespace tokeninventory {
 // Thread-safe.
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
-  // The service names that Check knows beside the empty one.
-  explicit HealthService(absl::flat_hash_set<std::string> services);
+  // The names that Check knows beside the empty one, which stands for all services:
+  // those of services, and of components that they can do without for a while.
+  HealthService(absl::flat_hash_set<std::string> services,
+                absl::flat_hash_set<std::string> components);
 
-  // What all services answer from now on. NOT_SERVING at first.
+  // What all names answer from now on. NOT_SERVING at first.
   void SetServing(bool serving);
+
+  // A component that does not work is NOT_SERVING while the services go on.
+  void SetWorking(const std::string& component, bool working);
 
   // Ends all Watch streams; later ones end after their first message.
   void Drain();
@@ -35,14 +40,16 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   class Watcher;
 
   bool Knows(const std::string& service) const;
-  grpc::health::v1::HealthCheckResponse::ServingStatus StatusLocked() const
+  grpc::health::v1::HealthCheckResponse::ServingStatus StatusLocked(const std::string& name) const
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(Watcher* watcher);
 
   const absl::flat_hash_set<std::string> services_;
+  const absl::flat_hash_set<std::string> components_;
   Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
+  absl::flat_hash_set<std::string> broken_ ABSL_GUARDED_BY(mutex_);  // components
   absl::flat_hash_set<Watcher*> watchers_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -27,6 +27,8 @@ namespace tokeninventory {
 namespace {
 
 constexpr char kStoreFile[] = "inventory.db";
+// In grpc.health.v1: whether what sources tell can be stored. Reads go on without.
+constexpr char kStoreComponent[] = "store";
 // Between the start of gRPC's shutdown and the end of the streams: gRPC sends
 // its GOAWAY first, so that clients reconnect elsewhere, and then drains fast.
 constexpr std::chrono::milliseconds kDrainDelay{50};
@@ -47,7 +49,8 @@ class RunningApp final : public ServerApp {
         feed_(settings_.watch_memory_bytes),
         tokens_(backend_pointer_),
         sources_(backend_pointer_),
-        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()}),
+        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()},
+                {kStoreComponent}),
         reflection_v1_(ServiceNames()),
         reflection_v1alpha_(ServiceNames()) {}
 
@@ -111,6 +114,10 @@ class RunningApp final : public ServerApp {
     poller_ = std::make_unique<Poller>(clock_, ledger_.get(), std::move(settings_.sources.sources),
                                        Poller::Options{});
     poller_->Start();
+    ledger_->SetStoreListener([this](const absl::Status& store) {
+      health_.SetWorking(kStoreComponent, store.ok());
+      if (store.ok()) poller_->RetryGivenUp();
+    });
 
     refresher_ = std::make_unique<Refresher>(ledger_.get(), std::move(settings_.sources.fetchers));
 
@@ -134,6 +141,7 @@ class RunningApp final : public ServerApp {
     health_.SetServing(false);
     const auto deadline =
         std::chrono::system_clock::now() + absl::ToChronoMilliseconds(settings_.shutdown_grace);
+    if (poller_ != nullptr) ledger_->SetStoreListener(nullptr);
     std::thread shutdown([&] { server_->Shutdown(deadline); });
     std::this_thread::sleep_for(kDrainDelay);
     sources_.Stop();

@@ -30,6 +30,12 @@ absl::Status MakePrivateFile(const std::string& path) {
   return absl::OkStatus();
 }
 
+const absl::Status& StatusOf(const absl::Status& status) { return status; }
+template <typename Value>
+const absl::Status& StatusOf(const absl::StatusOr<Value>& result) {
+  return result.status();
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<TokenStore>> SqliteTokenStore::Open(const std::string& path) {
@@ -52,24 +58,39 @@ SqliteTokenStore::SqliteTokenStore(std::unique_ptr<StoreLock> lock,
 
 SqliteTokenStore::~SqliteTokenStore() = default;
 
+template <typename Call>
+auto SqliteTokenStore::Run(absl::string_view doing, const Call& call) -> decltype(call()) {
+  auto result = CatchSqliteErrors(doing, call);
+  if (StatusOf(result).code() == absl::StatusCode::kDataLoss) damaged_ = true;
+  return result;
+}
+
+template <typename Call>
+auto SqliteTokenStore::Write(absl::string_view doing, const Call& call) -> decltype(call()) {
+  if (damaged_) {
+    return absl::DataLossError(
+        absl::StrCat("SQLite store, ", doing, ": it was found damaged and is not written any more"));
+  }
+  return Run(doing, call);
+}
+
 absl::StatusOr<StoreHead> SqliteTokenStore::Head() {
   MutexLock lock(reader_mutex_);
-  return CatchSqliteErrors("read the head",
-                           [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return reader_->Head(); });
+  return Run("read the head", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return reader_->Head(); });
 }
 
 absl::Status SqliteTokenStore::Load(LoadVisitor& visitor) {
-  return CatchSqliteErrors("load", [&] { return writer_->Load(visitor); });
+  return Run("load", [&] { return writer_->Load(visitor); });
 }
 
 absl::StatusOr<std::int64_t> SqliteTokenStore::Commit(std::int64_t expected_head,
                                                       const CommitBatch& batch) {
-  return CatchSqliteErrors("commit", [&] { return writer_->Commit(expected_head, batch); });
+  return Write("commit", [&] { return writer_->Commit(expected_head, batch); });
 }
 
 absl::StatusOr<LogPage> SqliteTokenStore::ReadLog(LogPosition after, std::int64_t max_bytes) {
   MutexLock lock(reader_mutex_);
-  return CatchSqliteErrors("read the log", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return Run("read the log", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return reader_->ReadLog(after, max_bytes);
   });
 }
@@ -78,13 +99,13 @@ absl::StatusOr<std::vector<LogEntry>> SqliteTokenStore::ReadHistory(std::int64_t
                                                                     std::int64_t before_revision,
                                                                     int limit) {
   MutexLock lock(reader_mutex_);
-  return CatchSqliteErrors("read a history", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
+  return Run("read a history", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
     return reader_->ReadHistory(row, before_revision, limit);
   });
 }
 
 absl::StatusOr<StoreHead> SqliteTokenStore::Compact(const LogLimits& limits) {
-  return CatchSqliteErrors("compact", [&] { return writer_->Compact(limits); });
+  return Write("compact", [&] { return writer_->Compact(limits); });
 }
 
 }  // namespace tokeninventory

@@ -1,6 +1,7 @@
 // The embedded store: a file of SQLite's, nothing to set up.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -51,10 +52,19 @@ class SqliteTokenStore final : public TokenStore {
   SqliteTokenStore(std::unique_ptr<StoreLock> lock, std::unique_ptr<SqliteWriter> writer,
                    std::unique_ptr<SqliteLogReader> reader);
 
+  // What `call` returns, SQLite's exceptions included; remembers damage.
+  template <typename Call>
+  auto Run(absl::string_view doing, const Call& call) -> decltype(call());
+  // The same, but not on a store that is damaged.
+  template <typename Call>
+  auto Write(absl::string_view doing, const Call& call) -> decltype(call());
+
   // Let go of in reverse: the writer closes last, because the last connection
   // empties the WAL, and under the lock.
   const std::unique_ptr<StoreLock> lock_;
   const std::unique_ptr<SqliteWriter> writer_;
+  // Once true, it stays so.
+  std::atomic<bool> damaged_ = false;
   Mutex reader_mutex_;
   const std::unique_ptr<SqliteLogReader> reader_ ABSL_PT_GUARDED_BY(reader_mutex_);
 };

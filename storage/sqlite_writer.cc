@@ -164,7 +164,11 @@ absl::StatusOr<std::int64_t> SqliteWriter::Commit(std::int64_t expected_head,
     return absl::AbortedError(
         absl::StrCat("the store is at revision ", state.revision, ", not at ", expected_head));
   }
-  if (batch.empty()) return state.revision;
+  if (batch.empty()) {
+    TouchLogState(state);
+    transaction.commit();
+    return state.revision;
+  }
   TI_RETURN_IF_ERROR(WriteTokens(batch));
   WriteScopes(batch);
   WriteSources(batch);
@@ -235,6 +239,14 @@ void SqliteWriter::WriteLogState(const LogState& state) {
       .Integer(state.log_changes)
       .Integer(state.log_bytes)
       .Run();
+}
+
+// There and back: SQLite leaves out what is as it was.
+void SqliteWriter::TouchLogState(LogState state) {
+  ++state.next_seq;
+  WriteLogState(state);
+  --state.next_seq;
+  WriteLogState(state);
 }
 
 void SqliteWriter::AppendRevision(const CommitBatch& batch, LogState& state) {

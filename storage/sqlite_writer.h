@@ -35,6 +35,7 @@ class SqliteWriter {
 
   absl::StatusOr<LogState> ReadLogState();
   void WriteLogState(const LogState& state);
+  void TouchLogState(LogState state);
   void AppendRevision(const CommitBatch& batch, LogState& state);
   absl::Status WriteTokens(const CommitBatch& batch);
   void WriteScopes(const CommitBatch& batch);

@@ -32,6 +32,7 @@ class FakePassRecorder final : public PassRecorder {
   int begun = 0;
   int ended = 0;
   int abandoned = 0;
+  std::vector<absl::Time> postponed;
   int pages = 0;
   int suspect_limit = 0;
 
@@ -122,6 +123,10 @@ class FakePassRecorder final : public PassRecorder {
   void Abandon(PassId) override {
     MutexLock lock(mutex_);
     ++abandoned;
+  }
+  void Postpone(const std::string&, absl::Time next_sync_time) override {
+    MutexLock lock(mutex_);
+    postponed.push_back(next_sync_time);
   }
 
  private:

@@ -199,7 +199,7 @@ TEST_F(LedgerStoreFaultTest, APageThatCannotBeStoredChangesNothing) {
     EXPECT_EQ(ReasonOf(counts), "STORE_UNAVAILABLE");
     EXPECT_TRUE(DetailOf<google::rpc::RetryInfo>(counts.status()).has_value());
     EXPECT_FALSE(house_.Source().syncing());
-    EXPECT_EQ(house_.Source().state(), v1::Source::FAILED);
+    EXPECT_EQ(house_.Source().state(), v1::Source::STORE_UNAVAILABLE);
     EXPECT_EQ(house_.ledger().End(*pass, {}).status().code(), absl::StatusCode::kNotFound);
     EXPECT_EQ(house_.revision(), 1);
     EXPECT_THAT(house_.IdsWith(v1::Token::LISTED), SizeIs(5));
@@ -223,7 +223,7 @@ TEST_F(LedgerStoreFaultTest, AnEndThatCannotBeStoredMissesNothing) {
   end.streams = {{"tokens", true}};
   EXPECT_EQ(house_.ledger().End(pass, end).status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(house_.PresenceOf("t5"), v1::Token::LISTED);
-  EXPECT_EQ(house_.Source().state(), v1::Source::FAILED);
+  EXPECT_EQ(house_.Source().state(), v1::Source::STORE_UNAVAILABLE);
   EXPECT_FALSE(house_.Source().syncing());
   // One miss, not two.
   house_.Pass({Lists(ObservedRange("t", 1, 4))});
