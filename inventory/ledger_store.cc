@@ -38,9 +38,7 @@ void Ledger::NoteStore(const absl::Status& status) {
   if (is_news && store_listener_) store_listener_(status);
 }
 
-bool Ledger::StoreIsDamaged() const {
-  return store_status_.code() == absl::StatusCode::kDataLoss;
-}
+bool Ledger::StoreIsDamaged() const { return store_status_.code() == absl::StatusCode::kDataLoss; }
 
 void Ledger::ProbeStore() {
   if (StoreIsDamaged()) return;
@@ -50,9 +48,9 @@ void Ledger::ProbeStore() {
 // As clients see it.
 absl::Status Ledger::StoreError() const {
   if (StoreIsDamaged()) {
-    return MakeError(absl::StatusCode::kDataLoss, "STORE_DAMAGED",
-                     absl::StrCat("the store is damaged and has to be restored: ",
-                                  store_status_.message()));
+    return MakeError(
+        absl::StatusCode::kDataLoss, "STORE_DAMAGED",
+        absl::StrCat("the store is damaged and has to be restored: ", store_status_.message()));
   }
   return RetryableError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
                         absl::StrCat("the store cannot be written now: ", store_status_.message()),

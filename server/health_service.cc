@@ -19,7 +19,8 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
 
   void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_.mutex_) {
     if (finished_ || writing_) return;
-    const auto status = known_ ? service_.StatusLocked(name_) : HealthCheckResponse::SERVICE_UNKNOWN;
+    const auto status =
+        known_ ? service_.StatusLocked(name_) : HealthCheckResponse::SERVICE_UNKNOWN;
     if (!cancelled_ && status != sent_) {
       sent_ = status;
       response_.set_status(status);

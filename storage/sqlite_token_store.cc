@@ -68,8 +68,8 @@ auto SqliteTokenStore::Run(absl::string_view doing, const Call& call) -> decltyp
 template <typename Call>
 auto SqliteTokenStore::Write(absl::string_view doing, const Call& call) -> decltype(call()) {
   if (damaged_) {
-    return absl::DataLossError(
-        absl::StrCat("SQLite store, ", doing, ": it was found damaged and is not written any more"));
+    return absl::DataLossError(absl::StrCat("SQLite store, ", doing,
+                                            ": it was found damaged and is not written any more"));
   }
   return Run(doing, call);
 }
@@ -90,9 +90,8 @@ absl::StatusOr<std::int64_t> SqliteTokenStore::Commit(std::int64_t expected_head
 
 absl::StatusOr<LogPage> SqliteTokenStore::ReadLog(LogPosition after, std::int64_t max_bytes) {
   MutexLock lock(reader_mutex_);
-  return Run("read the log", [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS {
-    return reader_->ReadLog(after, max_bytes);
-  });
+  return Run("read the log",
+             [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return reader_->ReadLog(after, max_bytes); });
 }
 
 absl::StatusOr<std::vector<LogEntry>> SqliteTokenStore::ReadHistory(std::int64_t row,
