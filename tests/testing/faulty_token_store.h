@@ -15,9 +15,11 @@ class FaultyTokenStore final : public TokenStore {
  public:
   explicit FaultyTokenStore(std::unique_ptr<TokenStore> store) : store_(std::move(store)) {}
 
-  // Lets `skip` commits pass, then fails `count` of them with UNAVAILABLE.
-  void FailCommits(int count, int skip = 0) {
+  // Lets `skip` commits pass, then fails `count` of them with `status`.
+  void FailCommits(int count, int skip = 0,
+                   absl::Status status = absl::UnavailableError("the disk is full, says the test")) {
     MutexLock lock(mutex_);
+    commit_status_ = std::move(status);
     commits_to_skip_ = skip;
     commits_to_fail_ = count;
   }
@@ -57,7 +59,7 @@ class FaultyTokenStore final : public TokenStore {
       } else if (commits_to_fail_ > 0) {
         --commits_to_fail_;
         ++failed_commits_;
-        return absl::UnavailableError("the disk is full, says the test");
+        return commit_status_;
       }
     }
     return store_->Commit(expected_head, batch);
@@ -86,6 +88,7 @@ class FaultyTokenStore final : public TokenStore {
   const std::unique_ptr<TokenStore> store_;
   mutable Mutex mutex_;
   LogLimits last_limits_ ABSL_GUARDED_BY(mutex_);
+  absl::Status commit_status_ ABSL_GUARDED_BY(mutex_);
   int commits_to_skip_ ABSL_GUARDED_BY(mutex_) = 0;
   int commits_to_fail_ ABSL_GUARDED_BY(mutex_) = 0;
   int commits_ ABSL_GUARDED_BY(mutex_) = 0;
