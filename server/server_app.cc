@@ -41,6 +41,16 @@ std::vector<std::string> ServiceNames() {
           v1::TokenInventory::service_full_name()};
 }
 
+// Why the service cannot start on this store, for people.
+absl::Status AboutStore(const absl::Status& status, const std::string& path) {
+  const bool damaged = status.code() == absl::StatusCode::kDataLoss;
+  return absl::Status(status.code(),
+                      absl::StrCat("the store ", path, ": ", status.message(),
+                                   damaged ? "; `verify-store` says more, `restore` puts a backup "
+                                             "in its place"
+                                           : ""));
+}
+
 class RunningApp final : public ServerApp {
  public:
   RunningApp(ServerSettings settings, Clock* clock)
@@ -85,7 +95,9 @@ class RunningApp final : public ServerApp {
           absl::StrCat("cannot make ", settings_.data_dir, ": ", error.message()));
     }
     const std::string path = StoreFileIn(settings_.data_dir);
-    TI_ASSIGN_OR_RETURN(store_, SqliteTokenStore::Open(path));
+    absl::StatusOr<std::unique_ptr<TokenStore>> store = SqliteTokenStore::Open(path);
+    if (!store.ok()) return AboutStore(store.status(), path);
+    store_ = *std::move(store);
 
     Ledger::Options ledger;
     ledger.store = store_.get();
@@ -99,7 +111,9 @@ class RunningApp final : public ServerApp {
                                           source.coverage, source.documentation_uri,
                                           source.interval, source.inactivity_window});
     }
-    TI_ASSIGN_OR_RETURN(ledger_, Ledger::Open(std::move(ledger)));
+    absl::StatusOr<std::unique_ptr<Ledger>> opened = Ledger::Open(std::move(ledger));
+    if (!opened.ok()) return AboutStore(opened.status(), path);
+    ledger_ = *std::move(opened);
 
     WatchHub::Options hub;
     hub.inventory = &inventory_;
@@ -114,9 +128,9 @@ class RunningApp final : public ServerApp {
     poller_ = std::make_unique<Poller>(clock_, ledger_.get(), std::move(settings_.sources.sources),
                                        Poller::Options{});
     poller_->Start();
-    ledger_->SetStoreListener([this](const absl::Status& store) {
-      health_.SetWorking(kStoreComponent, store.ok());
-      if (store.ok()) poller_->RetryGivenUp();
+    ledger_->SetStoreListener([this](const absl::Status& status) {
+      health_.SetWorking(kStoreComponent, status.ok());
+      if (status.ok()) poller_->RetryGivenUp();
     });
 
     refresher_ = std::make_unique<Refresher>(ledger_.get(), std::move(settings_.sources.fetchers));

@@ -56,7 +56,9 @@ SqliteTokenStore::SqliteTokenStore(std::unique_ptr<StoreLock> lock,
                                    std::unique_ptr<SqliteLogReader> reader)
     : lock_(std::move(lock)), writer_(std::move(writer)), reader_(std::move(reader)) {}
 
-SqliteTokenStore::~SqliteTokenStore() = default;
+SqliteTokenStore::~SqliteTokenStore() {
+  if (damaged_) writer_->LeaveLogBehind();
+}
 
 template <typename Call>
 auto SqliteTokenStore::Run(absl::string_view doing, const Call& call) -> decltype(call()) {

@@ -2,6 +2,7 @@
 
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Transaction.h>
+#include <sqlite3.h>
 
 #include <utility>
 
@@ -214,6 +215,10 @@ absl::StatusOr<StoreHead> SqliteWriter::Compact(const LogLimits& limits) {
     transaction.commit();
   }
   return StoreHead{std::move(state.epoch), state.revision, state.oldest_revision};
+}
+
+void SqliteWriter::LeaveLogBehind() {
+  sqlite3_db_config(database_->getHandle(), SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, nullptr);
 }
 
 absl::StatusOr<SqliteWriter::LogState> SqliteWriter::ReadLogState() {

@@ -29,6 +29,10 @@ class SqliteWriter {
   absl::StatusOr<std::int64_t> Commit(std::int64_t expected_head, const CommitBatch& batch);
   absl::StatusOr<StoreHead> Compact(const LogLimits& limits);
 
+  // Has the destructor leave the write-ahead log where it is, in place of moving it
+  // into the database.
+  void LeaveLogBehind();
+
  private:
   struct LogState;  // the row of table `store`
   struct Statements;

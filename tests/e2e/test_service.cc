@@ -70,8 +70,8 @@ std::string TestConfig(const vendor_sim::VendorSim& sim, const TempDir& folder,
                       source("buildkite", sim.BuildkiteBaseUrl(), "token"));
 }
 
-TestService::TestService(vendor_sim::VendorSim& sim, std::string extra_config)
-    : sim_(sim), extra_config_(std::move(extra_config)) {
+TestService::TestService(vendor_sim::VendorSim& sim, std::string extra_config, Clock* clock)
+    : sim_(sim), extra_config_(std::move(extra_config)), clock_(clock) {
   Start();
 }
 
@@ -80,9 +80,9 @@ void TestService::Start() {
   ConfigOverrides overrides;
   overrides.listen = "127.0.0.1:0";
   overrides.data_dir = folder_.File("data");
-  LoadedConfig config = LoadServerConfig(config_file(), overrides, Clock::Real());
+  LoadedConfig config = LoadServerConfig(config_file(), overrides, clock_);
   for (const std::string& problem : config.problems) ADD_FAILURE() << problem;
-  auto app = ServerApp::Start(std::move(config.settings), Clock::Real());
+  auto app = ServerApp::Start(std::move(config.settings), clock_);
   if (!app.ok()) {
     ADD_FAILURE() << app.status().ToString();
     std::abort();  // nothing can be tested
@@ -111,19 +111,23 @@ void TestService::Restart(std::string extra_config) {
 }
 
 v1::SyncResult TestService::Sync(const std::string& source) {
+  v1::SyncResult result;
+  const grpc::Status status = TrySync(source, &result);
+  EXPECT_TRUE(status.ok()) << status.error_message();
+  return result;
+}
+
+grpc::Status TestService::TrySync(const std::string& source, v1::SyncResult* result) {
   grpc::ClientContext context;
   v1::SyncSourceRequest request;
   request.set_name(SourceName(source));
   request.set_fresh(true);
   const auto stream = sources_->SyncSource(&context, request);
   v1::SyncSourceResponse response;
-  v1::SyncResult result;
   while (stream->Read(&response)) {
-    if (response.has_result()) result = response.result();
+    if (response.has_result()) *result = response.result();
   }
-  const grpc::Status status = stream->Finish();
-  EXPECT_TRUE(status.ok()) << status.error_message();
-  return result;
+  return stream->Finish();
 }
 
 void TestService::SyncAll() {

@@ -29,7 +29,8 @@ std::set<std::string> TrueNames(const vendor_sim::Truth& truth);
 class TestService {
  public:
   // Sources are polled at start and then only when a test asks.
-  explicit TestService(vendor_sim::VendorSim& sim, std::string extra_config = "");
+  explicit TestService(vendor_sim::VendorSim& sim, std::string extra_config = "",
+                       Clock* clock = Clock::Real());
   ~TestService() { Stop(); }
 
   // Starts, or starts again on the same database.
@@ -45,6 +46,8 @@ class TestService {
 
   // Runs a pass of a source that begins now; its result.
   v1::SyncResult Sync(const std::string& source);
+  // The same of one that may be given up.
+  grpc::Status TrySync(const std::string& source, v1::SyncResult* result);
   // Of all three.
   void SyncAll();
 
@@ -58,7 +61,8 @@ class TestService {
   void WriteConfig();
 
   vendor_sim::VendorSim& sim_;
-  std::string extra_config_;
+  const std::string extra_config_;
+  Clock* const clock_;
   TempDir folder_;
   std::unique_ptr<ServerApp> app_;
   std::shared_ptr<grpc::Channel> channel_;

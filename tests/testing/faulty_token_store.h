@@ -16,8 +16,9 @@ class FaultyTokenStore final : public TokenStore {
   explicit FaultyTokenStore(std::unique_ptr<TokenStore> store) : store_(std::move(store)) {}
 
   // Lets `skip` commits pass, then fails `count` of them with `status`.
-  void FailCommits(int count, int skip = 0,
-                   absl::Status status = absl::UnavailableError("the disk is full, says the test")) {
+  void FailCommits(
+      int count, int skip = 0,
+      absl::Status status = absl::UnavailableError("the disk is full, says the test")) {
     MutexLock lock(mutex_);
     commit_status_ = std::move(status);
     commits_to_skip_ = skip;
