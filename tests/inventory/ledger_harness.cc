@@ -9,6 +9,7 @@
 #include "inventory/token_bytes.h"
 #include "inventory/token_name.h"
 #include "storage/sqlite_token_store.h"
+#include "storage/verify_store.h"
 
 namespace tokeninventory::testing {
 
@@ -61,7 +62,7 @@ void LedgerHarness::Close() {
 }
 
 absl::Status LedgerHarness::Open(const Setup& setup) {
-  auto store = SqliteTokenStore::Open(dir_.File("store.db"));
+  auto store = SqliteTokenStore::Open(store_file());
   if (!store.ok()) return store.status();
   store_ = std::make_unique<FaultyTokenStore>(*std::move(store));
   inventory_ = std::make_unique<Inventory>();
@@ -248,6 +249,11 @@ void ExpectConsistent(LedgerHarness& harness, bool whole_feed) {
   EXPECT_EQ(stored.tokens, memory);
   EXPECT_EQ(stored.notices, notices);
   EXPECT_EQ(harness.store().Head()->revision, snapshot->revision());
+  const absl::StatusOr<StoreReport> report = VerifyStore(harness.store_file());
+  EXPECT_TRUE(report.ok()) << report.status();
+  if (report.ok() && !report->sound()) {
+    ADD_FAILURE() << "the store is not sound: " << report->problems.front();
+  }
   EXPECT_EQ(harness.feed().bounds().head, snapshot->revision());
   if (!whole_feed) return;
   std::map<std::int64_t, std::string> replayed, replayed_notices;

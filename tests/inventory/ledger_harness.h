@@ -91,6 +91,7 @@ class LedgerHarness {
 
   Ledger& ledger() { return *ledger_; }
   FaultyTokenStore& store() { return *store_; }
+  std::string store_file() const { return dir_.File("store.db"); }
   Inventory& inventory() { return *inventory_; }
   ChangeFeed& feed() { return *feed_; }
   FakeClock& clock() { return clock_; }
@@ -108,8 +109,8 @@ class LedgerHarness {
 // All that a snapshot shows, tombstones included, as text: to compare two.
 std::string Describe(const Snapshot& snapshot);
 
-// Expects that memory, the store and the feed tell the same. The feed must
-// reach back to the first revision unless `whole_feed` is false.
+// Expects that memory, the store and the feed tell the same, and that the store is sound. The feed
+// must reach back to the first revision unless `whole_feed` is false.
 void ExpectConsistent(LedgerHarness& harness, bool whole_feed = true);
 
 }  // namespace tokeninventory::testing
