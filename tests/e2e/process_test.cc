@@ -1,24 +1,18 @@
-// The program itself: killed and started again, stopped, given bad files.
+// The program itself: started, stopped, given bad files.
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <signal.h>
 
-#include <algorithm>
-#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
-#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "inventory/token_name.h"
-#include "storage/sqlite_token_store.h"
 #include "tests/e2e/service_process.h"
 #include "tests/e2e/test_service.h"
-#include "tests/e2e/watcher.h"
 #include "tests/vendor_sim/credentials.h"
-#include "tests/watch_trace/trace_checker.h"
 
 namespace tokeninventory {
 namespace {
@@ -31,8 +25,6 @@ using testing::RunService;
 using testing::ServiceProcess;
 using testing::TempDir;
 using testing::TestConfig;
-using testing::TrueNames;
-using testing::Watcher;
 using vendor_sim::VendorSim;
 
 constexpr const char* kSources[] = {"deepset-test", "opal-test", "buildkite-test"};
@@ -46,9 +38,8 @@ std::string ReadWholeFile(const std::filesystem::path& path) {
   return text.str();
 }
 
-// Passes over every source that begin now; the last revision.
-std::int64_t SyncAll(v1::Sources::Stub& stub) {
-  std::int64_t revision = 0;
+// Passes over every source that begin now.
+void SyncAll(v1::Sources::Stub& stub) {
   for (const char* source : kSources) {
     grpc::ClientContext context;
     v1::SyncSourceRequest request;
@@ -57,92 +48,9 @@ std::int64_t SyncAll(v1::Sources::Stub& stub) {
     const auto stream = stub.SyncSource(&context, request);
     v1::SyncSourceResponse response;
     while (stream->Read(&response)) {
-      if (response.has_result()) revision = std::max(revision, response.result().revision());
     }
     EXPECT_TRUE(stream->Finish().ok());
   }
-  return revision;
-}
-
-// Changes the simulated world until destroyed.
-class ChurnThread {
- public:
-  explicit ChurnThread(VendorSim& sim) : thread_([this, &sim] { Run(sim); }) {}
-  ~ChurnThread() {
-    {
-      MutexLock lock(mutex_);
-      stop_ = true;
-    }
-    wake_.NotifyAll();
-    thread_.join();
-  }
-
- private:
-  void Run(VendorSim& sim) {
-    MutexLock lock(mutex_);
-    while (!stop_) {
-      sim.ApplyChurn(2);
-      wake_.WaitFor(mutex_, std::chrono::milliseconds(20));
-    }
-  }
-
-  Mutex mutex_;
-  CondVar wake_;
-  bool stop_ ABSL_GUARDED_BY(mutex_) = false;
-  std::thread thread_;
-};
-
-// Every stream of `watcher`, against what the store at `path`, which nobody has
-// open, holds of the changes since it was made.
-void ExpectNoViolation(const Watcher& watcher, const std::string& path) {
-  const auto store = SqliteTokenStore::Open(path);
-  ASSERT_TRUE(store.ok()) << store.status();
-  watch_trace::WriteLog log;
-  const absl::Status read = log.ReadFrom(**store);
-  ASSERT_TRUE(read.ok()) << read;
-  const auto trace = watch_trace::MakeTrace(log, watcher.records());
-  ASSERT_TRUE(trace.ok()) << trace.status();
-  const auto violation = watch_trace::FindViolation(*trace);
-  EXPECT_FALSE(violation.has_value()) << *violation;
-  EXPECT_GT(CountEvents(*trace), 300);
-  EXPECT_EQ(trace->watches.size(), 7u);
-}
-
-TEST(ProcessTest, AKilledServiceLosesNothingAndItsWatchersResume) {
-  VendorSim sim(QuickSim(300));
-  ASSERT_TRUE(sim.Start().ok());
-  const TempDir folder;
-  WriteFile(folder.File("config.yaml"), TestConfig(sim, folder, "1s"));
-  Watcher watcher;
-  {
-    const ChurnThread churn(sim);
-    for (int round = 0; round < 6; ++round) {
-      ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
-      ASSERT_NE(service.port(), 0) << service.Log();
-      const auto tokens = v1::TokenInventory::NewStub(service.Connect());
-      watcher.Connect(*tokens);
-      const std::int64_t target = watcher.told_revision() + 5 + 3 * round;
-      ASSERT_TRUE(watcher.ReadUntilRevision(target)) << watcher.Finish().error_message();
-      EXPECT_EQ(service.End(SIGKILL), -SIGKILL);
-      // What was under way when it died.
-      watcher.ReadUntil([] { return false; });
-      watcher.Finish();
-    }
-  }
-  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
-  ASSERT_NE(service.port(), 0) << service.Log();
-  const auto tokens = v1::TokenInventory::NewStub(service.Connect());
-  const auto sources = v1::Sources::NewStub(service.Connect());
-  watcher.Connect(*tokens);
-  // Twice: what a vendor cannot be asked about is believed gone the second time.
-  SyncAll(*sources);
-  const std::int64_t revision = SyncAll(*sources);
-  ASSERT_TRUE(watcher.ReadUntilRevision(revision));
-  std::set<std::string> copy;
-  for (const auto& [name, token] : watcher.copy()) copy.insert(name);
-  EXPECT_EQ(copy, TrueNames(sim.ReadTruth()));
-  EXPECT_EQ(service.End(SIGTERM), 0) << service.Log();
-  ExpectNoViolation(watcher, folder.File("data/inventory.db"));
 }
 
 TEST(ProcessTest, AStopOnSigtermIsClean) {

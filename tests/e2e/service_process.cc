@@ -58,10 +58,18 @@ int ServingPort(const std::string& log) {
 
 }  // namespace
 
-ServiceProcess::ServiceProcess(const std::string& config_file, const std::string& data_dir) {
-  const int fd =
-      Spawn({"--config", config_file, "--data", data_dir, "--listen", "127.0.0.1:0"}, &pid_);
+std::vector<std::string> ServiceProcess::Arguments(const std::string& config_file,
+                                                   const std::string& data_dir) {
+  return {"--config", config_file, "--data", data_dir, "--listen", "127.0.0.1:0"};
+}
+
+ServiceProcess::ServiceProcess(const std::vector<std::string>& arguments) {
+  const int fd = Spawn(arguments, &pid_);
   reader_ = std::thread([this, fd] { ReadLog(fd); });
+}
+
+ServiceProcess::ServiceProcess(const std::string& config_file, const std::string& data_dir)
+    : ServiceProcess(Arguments(config_file, data_dir)) {
   MutexLock lock(mutex_);
   while (!closed_ && (port_ = ServingPort(log_)) == 0) wrote_.Wait(mutex_);
 }
@@ -96,6 +104,10 @@ std::shared_ptr<grpc::Channel> ServiceProcess::Connect() const {
 
 int ServiceProcess::End(int signal) {
   kill(pid_, signal);
+  return Wait();
+}
+
+int ServiceProcess::Wait() {
   const int code = WaitFor(pid_);
   pid_ = -1;
   return code;

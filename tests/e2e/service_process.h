@@ -17,6 +17,8 @@ class ServiceProcess {
  public:
   // Starts it on a free port and returns once it serves, or has ended.
   ServiceProcess(const std::string& config_file, const std::string& data_dir);
+  // Runs the program with these arguments, and does not wait.
+  explicit ServiceProcess(const std::vector<std::string>& arguments);
   // Kills it.
   ~ServiceProcess();
   ServiceProcess(const ServiceProcess&) = delete;
@@ -29,6 +31,11 @@ class ServiceProcess {
 
   // Sends a signal and waits for the end; the exit code, or minus the signal.
   int End(int signal);
+  // Waits for the end.
+  int Wait();
+  // Starts it as the first constructor does.
+  static std::vector<std::string> Arguments(const std::string& config_file,
+                                            const std::string& data_dir);
 
   // What it wrote so far.
   std::string Log();
