@@ -42,7 +42,8 @@ struct StoreReport {
 // on to the one before it; that tokens and notices are what the log says last;
 // that names, uids and marks are unique and refer to what is there.
 //
-// Errors: UNAVAILABLE when the file cannot be read, FAILED_PRECONDITION when it is
+// Errors: UNAVAILABLE when the file cannot be opened (a page that cannot be read later
+// is a problem), FAILED_PRECONDITION when it is
 // no store of this version's, DATA_LOSS when it is no database at all. Blocks.
 absl::StatusOr<StoreReport> VerifyStore(const std::string& path);
 
