@@ -33,6 +33,10 @@ class FakePassRecorder final : public PassRecorder {
   int ended = 0;
   int abandoned = 0;
   std::vector<absl::Time> postponed;
+  std::vector<absl::Time> PostponedTimes() {
+    MutexLock lock(mutex_);
+    return postponed;
+  }
   int pages = 0;
   int suspect_limit = 0;
 

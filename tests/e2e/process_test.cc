@@ -1,4 +1,5 @@
 // The program itself: started, stopped, given bad files.
+#include <SQLiteCpp/Database.h>
 #include <gmock/gmock.h>
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
@@ -6,6 +7,7 @@
 
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "absl/strings/str_cat.h"
@@ -77,6 +79,58 @@ TEST(ProcessTest, ASecondServiceOnTheSameStoreIsRefused) {
                                       folder.File("data"), "--listen", "127.0.0.1:0"});
   EXPECT_NE(second.exit_code, 0);
   EXPECT_THAT(second.output, HasSubstr("not started"));
+}
+
+// A store that cannot be served: one line says why, and the exit code is 1.
+TEST(ProcessTest, AStoreThatIsNoGoodStopsTheStart) {
+  VendorSim sim(QuickSim(10));
+  ASSERT_TRUE(sim.Start().ok());
+  struct Case {
+    const char* name;
+    std::function<void(const std::string& data)> spoil;
+    const char* said;
+  };
+  const Case cases[] = {
+      {"damaged",
+       [](const std::string& data) { WriteFile(data + "/inventory.db", std::string(9000, '?')); },
+       "restore"},
+      {"of a newer version",
+       [](const std::string& data) {
+         SQLite::Database(data + "/inventory.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+             .exec("PRAGMA application_id = 1414098550; PRAGMA user_version = 1000");
+       },
+       "newer version"},
+      {"another program's",
+       [](const std::string& data) {
+         SQLite::Database(data + "/inventory.db", SQLite::OPEN_READWRITE | SQLite::OPEN_CREATE)
+             .exec("CREATE TABLE songs (title)");
+       },
+       "not a token store"},
+      {"a folder",
+       [](const std::string& data) { std::filesystem::create_directory(data + "/inventory.db"); },
+       "inventory.db"},
+      {"in no folder",
+       [](const std::string& data) {
+         std::filesystem::remove(data);
+         WriteFile(data, "");
+       },
+       "data"},
+  };
+  for (const Case& c : cases) {
+    SCOPED_TRACE(c.name);
+    const TempDir folder;
+    WriteFile(folder.File("config.yaml"), TestConfig(sim, folder, "1d"));
+    const std::string data = folder.File("data");
+    std::filesystem::create_directory(data);
+    c.spoil(data);
+    const Finished finished = RunService(
+        {"--config", folder.File("config.yaml"), "--data", data, "--listen", "127.0.0.1:0"});
+    EXPECT_EQ(finished.exit_code, 1);
+    const std::size_t line = finished.output.find("\"not started\"");
+    ASSERT_NE(line, std::string::npos) << finished.output;
+    EXPECT_THAT(finished.output.substr(line), HasSubstr(c.said));
+    EXPECT_THAT(finished.output.substr(line), HasSubstr(data));
+  }
 }
 
 TEST(ProcessTest, CredentialsAppearNowhere) {

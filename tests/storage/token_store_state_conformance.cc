@@ -21,6 +21,19 @@ std::string OddBytes() { return std::string("\0\xff'\"\n%s\xc3\x28\0", 10); }
 
 // --- Head and epoch
 
+TEST_P(TokenStoreConformanceTest, AnEmptyBatchChangesNothing) {
+  EXPECT_EQ(store().Commit(0, CommitBatch()).value(), 0);
+  Commit(PutBatch(1, "", "one", TestTime()));
+  const StoreHead head = Head();
+  EXPECT_EQ(store().Commit(1, CommitBatch()).value(), 1);
+  EXPECT_EQ(CodeOf(store().Commit(2, CommitBatch())), absl::StatusCode::kAborted);
+  Reopen();
+  EXPECT_EQ(Head().revision, head.revision);
+  EXPECT_EQ(Head().epoch, head.epoch);
+  Commit(PutBatch(1, "one", "two", TestTime()));
+  ExpectStateIsWhatTheLogSays(store());
+}
+
 TEST_P(TokenStoreConformanceTest, ANewStoreIsEmptyAtRevisionZero) {
   const StoreHead head = Head();
   EXPECT_THAT(head.epoch, SizeIs(16));
