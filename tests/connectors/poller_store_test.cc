@@ -96,7 +96,7 @@ class PollerStoreTest : public ::testing::Test {
   bool StaysAt(int count) {
     for (int i = 0; i < 5; ++i) {
       const int ended = all_[1]->ended();
-      if (!poller_->SyncNow("b", false, nullptr).ok() || !Ended(all_[1], ended + 1)) return false;
+      if (!poller_->SyncNow("b", true, nullptr).ok() || !Ended(all_[1], ended + 1)) return false;
     }
     return all_[0]->ended() == count;
   }
