@@ -269,8 +269,15 @@ class Verifier {
         Problem(at, ": holds no notice");
         return;
       }
-      if (bytes == &change.after && notice.revision() != revision) {
+      if (bytes != &change.after) continue;
+      if (notice.revision() != revision) {
         Problem(at, ": the notice says revision ", notice.revision());
+      }
+      // A source that left the configuration takes such a notice along when it is forgotten.
+      if (notice.token_uid().empty() && notice.state() == v1::Expiration::RESOLVED) {
+        forgettable_.insert(change.row);
+      } else {
+        forgettable_.erase(change.row);
       }
     }
     CheckJoin(at, last_notices_, change.row, change);
@@ -448,7 +455,7 @@ class Verifier {
     for (const std::int64_t row : rows) Problem("token in row ", row, ": only the log has it");
     rows.clear();
     for (const auto& [row, last] : last_notices_) {
-      if (last != nothing) rows.push_back(row);
+      if (last != nothing && !forgettable_.contains(row)) rows.push_back(row);
     }
     std::sort(rows.begin(), rows.end());
     for (const std::int64_t row : rows) Problem("notice in row ", row, ": only the log has it");
@@ -462,6 +469,7 @@ class Verifier {
   absl::flat_hash_map<std::string, Fingerprint> token_changes_;
   absl::flat_hash_map<std::int64_t, Fingerprint> last_tokens_;
   absl::flat_hash_map<std::int64_t, Fingerprint> last_notices_;
+  absl::flat_hash_set<std::int64_t> forgettable_;  // rows of notices
   absl::flat_hash_set<std::string> sources_;
   absl::flat_hash_map<std::int64_t, std::string> scopes_;  // their sources
   absl::flat_hash_map<std::int64_t, TokenSummary> tokens_;
