@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "tests/vendor_sim/buildkite_graphql.h"
 #include "tests/vendor_sim/buildkite_json.h"
 #include "tests/vendor_sim/credentials.h"
 
@@ -141,6 +142,15 @@ Response BuildkiteApi::Handle(const Request& request) {
   AddLimitHeaders("RateLimit-", "rest", organization, &response);
   AddLimitHeaders("RateLimit-User-", "rest_user", user, &response);
   return response;
+}
+
+Response BuildkiteApi::HandleGraphql(const Request& request, int max_page_size) const {
+  if (BearerToken(request) != kBuildkiteToken) return Error(401, "Authentication required");
+  if (request.method != "POST") return Error(405, "Method Not Allowed");
+  return world_->Read([&](const World& world) {
+    return Ok(AnswerGraphql(request.body, world.buildkite.organization(),
+                            world.buildkite.ApiAccessTokens(), max_page_size));
+  });
 }
 
 Response BuildkiteApi::Route(const Request& request, bool may_read_clusters) const {

@@ -1,4 +1,5 @@
-// Buildkite's REST API under /v2, for one organization. GraphQL is left out.
+// Buildkite's REST API under /v2, and of GraphQL the one query that lists API access tokens
+// (buildkite_graphql.h), for one organization.
 //
 // Thread-safe. Refers to the world, which must outlive it.
 #pragma once
@@ -17,6 +18,10 @@ class BuildkiteApi {
   BuildkiteApi(const SharedWorld* world, bool rate_limits, std::function<TimePoint()> clock);
 
   Response Handle(const Request& request);
+
+  // No page is longer than `max_page_size`; 0 for what the query says. Not counted for the REST
+  // limits.
+  Response HandleGraphql(const Request& request, int max_page_size) const;
 
  private:
   // After authentication and rate limits.

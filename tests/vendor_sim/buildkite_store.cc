@@ -103,6 +103,24 @@ AgentToken* BuildkiteStore::FindAgentToken(const Uuid& id) {
   return slot ? &agent_tokens_[*slot] : nullptr;
 }
 
+bool BuildkiteStore::AddApiAccessToken(ApiAccessToken token) {
+  if (FindApiAccessToken(token.id) != nullptr) return false;
+  api_access_tokens_.push_back(std::move(token));
+  return true;
+}
+
+bool BuildkiteStore::RemoveApiAccessToken(const Uuid& id) {
+  return std::erase_if(api_access_tokens_,
+                       [&id](const ApiAccessToken& token) { return token.id == id; }) > 0;
+}
+
+ApiAccessToken* BuildkiteStore::FindApiAccessToken(const Uuid& id) {
+  for (ApiAccessToken& token : api_access_tokens_) {
+    if (token.id == id) return &token;
+  }
+  return nullptr;
+}
+
 const CreationOrder<RegistryToken>* BuildkiteStore::TokensOfRegistry(
     const std::string& slug) const {
   const RegistryEntry* entry = FindEntry(slug);

@@ -51,6 +51,13 @@ class BuildkiteStore {
   RegistryToken* FindRegistryToken(const Uuid& id);
   AgentToken* FindAgentToken(const Uuid& id);
 
+  // The users' own tokens, in order of creation: a handful. False when the id is taken, or not
+  // there.
+  bool AddApiAccessToken(ApiAccessToken token);
+  bool RemoveApiAccessToken(const Uuid& id);
+  ApiAccessToken* FindApiAccessToken(const Uuid& id);
+  const std::vector<ApiAccessToken>& ApiAccessTokens() const { return api_access_tokens_; }
+
   const CreationOrder<RegistryToken>& RegistryTokens() const { return all_registry_tokens_; }
   const CreationOrder<AgentToken>& AgentTokens() const { return all_agent_tokens_; }
 
@@ -81,6 +88,7 @@ class BuildkiteStore {
   CreationOrder<AgentToken> all_agent_tokens_{&agent_tokens_};
   std::vector<RegistryEntry> registries_;
   std::vector<ClusterEntry> clusters_;
+  std::vector<ApiAccessToken> api_access_tokens_;
 };
 
 }  // namespace tokeninventory::vendor_sim

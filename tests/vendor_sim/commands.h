@@ -2,6 +2,11 @@
 //   add NAME SECONDS      an Opal token that expires in so many seconds; answers its id
 //   renew ID SECONDS      it expires in so many seconds from now instead
 //   remove ID
+//   fault NAME [COUNT [TARGET]]   the next COUNT requests (all, when left out) whose target
+//   contains
+//                         TARGET go wrong so (fault_catalogue.h)
+//   faults                answers the names, in one line
+//   clear                 no more faults; what is stalled is let go
 #pragma once
 
 #include <string>
@@ -10,8 +15,8 @@
 
 namespace tokeninventory::vendor_sim {
 
-// Does what `line` says, and returns what to answer: the token's id, or a line that
-// begins with `error:`.
+// Does what `line` says, and returns what to answer, in one line: the token's id for what is
+// about one, or a line that begins with `error:`.
 std::string RunCommand(VendorSim& sim, const std::string& line);
 
 }  // namespace tokeninventory::vendor_sim

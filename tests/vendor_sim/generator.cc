@@ -16,7 +16,14 @@ namespace tokeninventory::vendor_sim {
 namespace {
 
 // The purposes of Random: one stream per part of the world.
-enum Purpose : std::uint64_t { kDeepset = 1, kModelRegistry, kOpal, kRegistries, kClusters };
+enum Purpose : std::uint64_t {
+  kDeepset = 1,
+  kModelRegistry,
+  kOpal,
+  kRegistries,
+  kClusters,
+  kApiAccess
+};
 
 // The first four are there however few tokens: they show a space, a slash, a percent sign and
 // letters beyond ASCII, all of which a client has to encode in the path.
@@ -169,6 +176,16 @@ void PopulateClusters(World* world, std::size_t count, std::uint64_t seed, TimeP
   if (count > 0) world->buildkite.AddAgentToken(SampleAgentToken());
 }
 
+void PopulateApiAccess(World* world, std::size_t count, std::uint64_t seed, TimePoint base) {
+  Random random(seed, kApiAccess);
+  TokenFactory factory(&random);
+  Timeline timeline(base, count, &random);
+  for (std::size_t i = 0; i < count; ++i) {
+    world->buildkite.AddApiAccessToken(
+        factory.ApiAccess(timeline.Next(), base, world->buildkite.users()));
+  }
+}
+
 }  // namespace
 
 WorldCounts SplitTokens(std::int64_t tokens) {
@@ -195,6 +212,8 @@ void Populate(World* world, std::int64_t tokens, std::uint64_t seed, TimePoint b
   PopulateOpal(world, counts.opal, seed, base);
   PopulateRegistries(world, counts.registry, seed, base);
   PopulateClusters(world, counts.agent, seed, base);
+  // Like the shared ones, in no list that a connector reads by default.
+  PopulateApiAccess(world, counts.deepset_shared, seed, base);
 }
 
 }  // namespace tokeninventory::vendor_sim

@@ -21,9 +21,19 @@ struct Request {
   std::vector<std::pair<std::string, std::string>> query;
   std::string authorization;
   std::string host;
+  std::string body;
 
   // The first value of a query parameter; nothing when it is not there.
   std::optional<std::string> Query(std::string_view name) const;
+};
+
+// What happens to an answer on the wire instead of arriving.
+enum class Delivery {
+  kWhole,
+  kStall,        // nothing comes; the connection stays open
+  kStallInBody,  // nothing comes after `cut_after` bytes of the body
+  kReset,        // the connection is reset (TCP RST) before the first byte
+  kResetInBody,  // … after `cut_after` bytes of the body
 };
 
 struct Response {
@@ -33,6 +43,11 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers = {};
   // Announce the whole body, send only this many bytes of it, then close the connection.
   std::optional<std::size_t> cut_after = {};
+  Delivery delivery = Delivery::kWhole;
+  // Announce this many bytes more (or less) than are sent. Never below zero.
+  std::ptrdiff_t announce_more = 0;
+  // Spaces after the body. They are sent as they go, never held.
+  std::size_t padding = 0;
 };
 
 Request ParseRequest(std::string method, std::string target);

@@ -1,7 +1,7 @@
 // Serves one handler over HTTP/1.1 on a TCP port. The only part that knows cpp-httplib.
 //
-// Start and Stop are used by one thread; the handler is called by up to 64 at once. Bodies are
-// never compressed, so that what a fault cuts is what the client sees.
+// Start and Stop are used by one thread, ReleaseStalled by any; the handler is called by up to 64
+// at once. Bodies are never compressed, so that what a fault cuts is what the client sees.
 #pragma once
 
 #include <functional>
@@ -27,13 +27,19 @@ class HttpServer {
   absl::Status Start(const std::string& host, int port, Handler handler);
 
   // Refuses new connections and waits for the open ones: a second at most once they are idle.
+  // Stalled answers do not hold it up.
   void Stop();
+
+  // Closes every connection whose answer is stalled: who still waits for it sees a reset.
+  void ReleaseStalled();
 
   // The bound port; 0 before Start.
   int port() const { return port_; }
 
  private:
+  class Stalls;
   class Impl;
+  const std::shared_ptr<Stalls> stalls_;
   std::unique_ptr<Impl> impl_;
   int port_ = 0;
 };

@@ -135,6 +135,19 @@ struct AgentToken {
   Uuid cluster_id;
 };
 
+// A user's own token, which only GraphQL shows, and only to an administrator.
+struct ApiAccessToken {
+  Uuid id;
+  TimePoint created_at;
+  std::string description;
+  // In GraphQL's spelling: READ_ORGANIZATIONS.
+  std::vector<std::string> scopes;
+  VendorTime expires_at;
+  VendorTime last_accessed_at;
+  std::optional<std::string> ip_address;
+  std::shared_ptr<const BuildkiteUser> owner;
+};
+
 // All that the vendors know at one moment. Tokens are in order of creation, oldest first.
 struct Truth {
   std::vector<Workspace> workspaces;
@@ -147,6 +160,8 @@ struct Truth {
   std::vector<RegistryToken> registry_tokens;
   std::vector<Cluster> clusters;
   std::vector<AgentToken> agent_tokens;
+  // Only GraphQL shows them.
+  std::vector<ApiAccessToken> api_access_tokens;
 };
 
 // How many tokens there are of each kind, and how many parents.

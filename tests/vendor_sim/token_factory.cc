@@ -186,6 +186,29 @@ AgentToken TokenFactory::BuildkiteAgent(
   return token;
 }
 
+ApiAccessToken TokenFactory::ApiAccess(
+    TimePoint created_at, TimePoint now,
+    const std::vector<std::shared_ptr<const BuildkiteUser>>& users) {
+  static const Words kScopes = {"READ_BUILDS", "WRITE_BUILDS", "READ_AGENTS", "GRAPHQL"};
+  ApiAccessToken token;
+  token.created_at = Truncate(created_at, TimeStyle::kMillis);
+  token.id = random_->TimeOrderedId(token.created_at);
+  token.description = Name();
+  token.scopes = {"READ_ORGANIZATIONS", random_->Pick(kScopes)};
+  token.expires_at = VendorTime::Null();
+  if (const std::optional<TimePoint> expiry = Expiry(created_at, now)) {
+    token.expires_at = VendorTime::At(Truncate(*expiry, TimeStyle::kSeconds));
+  }
+  token.last_accessed_at = VendorTime::Null();
+  if (random_->Percent(80)) {
+    token.last_accessed_at = VendorTime::At(
+        Truncate(now - seconds(random_->Between(1, 30 * 86400)), TimeStyle::kSeconds));
+    token.ip_address = "192.0.2." + std::to_string(random_->Below(255));
+  }
+  if (!users.empty()) token.owner = random_->Pick(users);
+  return token;
+}
+
 std::shared_ptr<const BuildkiteUser> TokenFactory::User(TimePoint created_at) {
   BuildkiteUser user;
   user.created_at = Truncate(created_at, TimeStyle::kMillis);

@@ -26,6 +26,8 @@ class TokenFactory {
                                   const std::vector<std::shared_ptr<const BuildkiteUser>>& users);
   AgentToken BuildkiteAgent(TimePoint created_at, TimePoint now, Uuid cluster_id,
                             const std::vector<std::shared_ptr<const BuildkiteUser>>& users);
+  ApiAccessToken ApiAccess(TimePoint created_at, TimePoint now,
+                           const std::vector<std::shared_ptr<const BuildkiteUser>>& users);
   std::shared_ptr<const BuildkiteUser> User(TimePoint created_at);
 
   // What people call a token, e.g. "nightly-deploy-4711".

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
+#include <regex>
 #include <utility>
 
 #include "tests/vendor_sim/generator.h"
@@ -10,6 +12,23 @@ namespace tokeninventory::vendor_sim {
 namespace {
 
 constexpr std::uint64_t kParentIds = 300;
+
+// The vendors' names for how long a page may be. What is left out has a default of its own, so it
+// is put in.
+void CapPageSize(int most, Request* request) {
+  const bool pages = request->path.size() > 1;
+  if (!pages) return;
+  const std::string name = request->path[0] == "api"  ? "limit"
+                           : request->path[0] == "v1" ? "page_size"
+                                                      : "per_page";
+  for (auto& [key, value] : request->query) {
+    if (key != name) continue;
+    const int size = std::atoi(value.c_str());
+    if (size > most) value = std::to_string(most);
+    return;
+  }
+  request->query.emplace_back(name, std::to_string(most));
+}
 
 Options WithDefaults(Options options) {
   if (!options.base_time) {
@@ -56,17 +75,40 @@ std::string VendorSim::Origin() const {
 }
 
 Response VendorSim::Handle(const Request& request) {
-  Response response = faults_.Intercept(request, [this](const Request& r) { return AskVendor(r); });
+  Response response = faults_.Intercept(
+      request, [this](const Request& r) { return AskVendor(r); },
+      [this](const Response& shown, int count) { RemoveShown(shown, count); });
   log_.Add({request.method, request.target, response.status});
   return response;
 }
 
-Response VendorSim::AskVendor(const Request& request) {
+void VendorSim::ClearFaults() {
+  faults_.Clear();
+  server_.ReleaseStalled();
+}
+
+Response VendorSim::AskVendor(const Request& asked) {
+  Request request = asked;
+  if (options_.max_page_size > 0) CapPageSize(options_.max_page_size, &request);
   const std::vector<std::string>& path = request.path;
+  if (path.size() == 1 && path[0] == "graphql") {
+    return buildkite_.HandleGraphql(request, options_.max_page_size);
+  }
   if (path.size() >= 3 && path[0] == "api" && path[1] == "v1") return deepset_.Handle(request);
   if (path.size() >= 2 && path[0] == "v1") return opal_.Handle(request);
   if (path.size() >= 2 && path[0] == "v2") return buildkite_.Handle(request);
   return {.status = 404, .body = R"({"message":"Not Found"})"};
+}
+
+void VendorSim::RemoveShown(const Response& response, int count) {
+  // Whatever looks like an id and is one of a token.
+  static const std::regex kUuid("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}");
+  const std::string& body = response.body;
+  for (std::sregex_iterator it(body.begin(), body.end(), kUuid), end; it != end && count > 0;
+       ++it) {
+    const std::optional<Uuid> id = Uuid::Parse(it->str());
+    if (id && RemoveToken(*id)) --count;
+  }
 }
 
 Truth VendorSim::ReadTruth() const { return world_.Read(CopyTruth); }
@@ -113,6 +155,11 @@ bool VendorSim::AddRegistryToken(RegistryToken token) {
 bool VendorSim::AddAgentToken(AgentToken token) {
   return world_.Write(
       [&](World* world) { return world->buildkite.AddAgentToken(std::move(token)); });
+}
+
+bool VendorSim::AddApiAccessToken(ApiAccessToken token) {
+  return world_.Write(
+      [&](World* world) { return world->buildkite.AddApiAccessToken(std::move(token)); });
 }
 
 bool VendorSim::RemoveToken(const Uuid& id) {

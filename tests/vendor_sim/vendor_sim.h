@@ -42,6 +42,9 @@ struct Options {
   // Changes a second, made by a thread of its own while the server runs.
   double churn = 0;
   bool rate_limits = true;
+  // Where the vendors page at all: no page is longer than this, whatever is asked for. 0 leaves it
+  // to the vendors. With small pages a small world has lists of many.
+  int max_page_size = 0;
   // What the generated lifetimes are relative to; by default the clock's last full hour, so that
   // within one hour a seed gives the same tokens.
   std::optional<TimePoint> base_time = {};
@@ -68,6 +71,7 @@ class VendorSim {
   std::string DeepsetBaseUrl() const { return Origin(); }
   std::string OpalBaseUrl() const { return Origin() + "/v1"; }
   std::string BuildkiteBaseUrl() const { return Origin(); }
+  std::string BuildkiteGraphqlUrl() const { return Origin() + "/graphql"; }
 
   // The answer to a request, without the network.
   Response Handle(const Request& request);
@@ -89,6 +93,7 @@ class VendorSim {
   bool AddOpalToken(OpalToken token);
   bool AddRegistryToken(RegistryToken token);
   bool AddAgentToken(AgentToken token);
+  bool AddApiAccessToken(ApiAccessToken token);
 
   // Of any vendor. False when there is no such token, or its vendor has no such thing.
   bool RemoveToken(const Uuid& id);
@@ -107,7 +112,8 @@ class VendorSim {
   bool RemoveCluster(const Uuid& id);
 
   void AddFault(Fault fault) { faults_.Add(std::move(fault)); }
-  void ClearFaults() { faults_.Clear(); }
+  // Ends stalls too.
+  void ClearFaults();
 
   // The newest requests, oldest first; at most RequestLog::kCapacity.
   std::vector<LoggedRequest> Requests() const { return log_.Copy(); }
@@ -117,6 +123,8 @@ class VendorSim {
   std::string Origin() const;
   // Chooses the vendor by the first segments of the path.
   Response AskVendor(const Request& request);
+  // Tokens that `response` shows, up to `count`.
+  void RemoveShown(const Response& response, int count);
   void RunChurn();
 
   const Options options_;

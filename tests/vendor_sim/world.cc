@@ -34,6 +34,7 @@ Truth CopyTruth(const World& world) {
   truth.registry_tokens = world.buildkite.RegistryTokens().Copy();
   truth.clusters = world.buildkite.Clusters();
   truth.agent_tokens = world.buildkite.AgentTokens().Copy();
+  truth.api_access_tokens = world.buildkite.ApiAccessTokens();
   return truth;
 }
 
@@ -46,8 +47,10 @@ ModelRegistryToken* FindModelRegistryToken(World* world, const Uuid& id) {
 
 bool RemoveToken(World* world, const Uuid& id) {
   if (world->deepset.Remove(id) || world->opal.Remove(id)) return true;
-  if (world->buildkite.RemoveRegistryToken(id) || world->buildkite.RemoveAgentToken(id))
+  if (world->buildkite.RemoveRegistryToken(id) || world->buildkite.RemoveAgentToken(id) ||
+      world->buildkite.RemoveApiAccessToken(id)) {
     return true;
+  }
   return std::erase_if(world->model_registry_tokens,
                        [&id](const ModelRegistryToken& token) { return token.id == id; }) > 0;
 }
@@ -64,6 +67,10 @@ bool RenewToken(World* world, const Uuid& id, std::optional<TimePoint> expires_a
   }
   if (AgentToken* token = world->buildkite.FindAgentToken(id)) {
     token->expires_at = ToVendorTime(expires_at, token->time_style);
+    return true;
+  }
+  if (ApiAccessToken* token = world->buildkite.FindApiAccessToken(id)) {
+    token->expires_at = ToVendorTime(expires_at, TimeStyle::kSeconds);
     return true;
   }
   return false;
@@ -85,6 +92,8 @@ bool RenameToken(World* world, const Uuid& id, const std::string& name) {
     registry_token->description = name;
   } else if (AgentToken* agent_token = world->buildkite.FindAgentToken(id)) {
     agent_token->description = name;
+  } else if (ApiAccessToken* access_token = world->buildkite.FindApiAccessToken(id)) {
+    access_token->description = name;
   } else {
     return false;
   }
