@@ -61,7 +61,11 @@ absl::Status StatusOf(CURLcode code) {
       return absl::UnavailableError("the answer was cut off");
     case CURLE_PEER_FAILED_VERIFICATION:
       return absl::UnavailableError("the certificate is not trusted");
+    // The scheme was checked with the URL: it is the answer that is no HTTP/1 (bytes that an answer
+    // before it did not announce, for one).
     case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+      return absl::UnavailableError("the answer is no HTTP");
     case CURLE_URL_MALFORMAT:
       return absl::InvalidArgumentError("the URL cannot be asked");
     default:
