@@ -9,6 +9,10 @@
 namespace tokeninventory {
 namespace {
 
+// Creation times that are less than this apart are one time: vendors change how many
+// digits of a second they print.
+constexpr absl::Duration kAnotherCreation = absl::Seconds(1);
+
 // Whether `observed` is another token under the name of `known`. But for a purged
 // one, only a vendor that tells a creation time, or changes the kind, shows that it
 // reused an id.
@@ -17,7 +21,8 @@ bool IsAnotherToken(const v1::Token& known, const v1::Token& observed) {
   // What an operator removed stays removed.
   if (known.presence() == v1::Token::DELETED && known.delete_cause() == v1::PURGED) return true;
   return known.has_create_time() && observed.has_create_time() &&
-         FromProto(known.create_time()) != FromProto(observed.create_time());
+         absl::AbsDuration(FromProto(known.create_time()) - FromProto(observed.create_time())) >=
+             kAnotherCreation;
 }
 
 void SetDerivedTimes(v1::Token& token) {

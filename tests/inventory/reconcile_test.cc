@@ -158,6 +158,10 @@ TEST(ReconcileTest, AnotherCreationTimeOrKindIsAnotherToken) {
   const Case cases[] = {
       {"same creation", created(kStart), created(kStart), false},
       {"other creation", created(kStart), created(kStart + absl::Seconds(1)), true},
+      {"creation in fewer digits", created(kStart + absl::Milliseconds(999)), created(kStart),
+       false},
+      {"creation in more digits", created(kStart), created(kStart + absl::Milliseconds(999)),
+       false},
       {"creation no longer told", created(kStart), {}, false},
       {"creation newly told", {}, created(kStart), false},
       {"same kind", of_kind("service"), of_kind("service"), false},
