@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <charconv>
+#include <chrono>
 #include <cstddef>
+#include <cstdint>
 #include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <tuple>
 
 #include "tests/vendor_sim/encoding.h"
 
@@ -20,19 +23,29 @@ std::string Error(const std::string& message) {
   return Json{{"errors", Json::array({{{"message", message}}})}}.dump();
 }
 
-// A cursor is the position behind its edge.
-std::string EncodeCursor(std::size_t position) {
-  return Base64Encode("position:" + std::to_string(position));
+// A cursor names the token behind which to go on, by what orders the list: it stays good when
+// tokens are removed, that one included.
+std::string EncodeCursor(const ApiAccessToken& token) {
+  return Base64Encode(std::to_string(token.created_at.time_since_epoch().count()) + "/" +
+                      token.id.ToString());
 }
 
-std::optional<std::size_t> DecodeCursor(const std::string& cursor) {
+// The position of the first token behind the cursor; nothing when it is none.
+std::optional<std::size_t> FindCursor(const std::string& cursor,
+                                      const std::vector<ApiAccessToken>& tokens) {
   const std::optional<std::string> text = Base64Decode(cursor);
-  if (!text || !text->starts_with("position:")) return std::nullopt;
-  std::size_t position = 0;
+  if (!text) return std::nullopt;
+  std::int64_t micros = 0;
   const char* const end = text->data() + text->size();
-  const auto [stop, error] = std::from_chars(text->data() + 9, end, position);
-  if (error != std::errc() || stop != end) return std::nullopt;
-  return position;
+  const auto [stop, error] = std::from_chars(text->data(), end, micros);
+  if (error != std::errc() || stop == end || *stop != '/') return std::nullopt;
+  const std::optional<Uuid> id = Uuid::Parse(std::string(stop + 1, end));
+  if (!id) return std::nullopt;
+  const TimePoint time{std::chrono::microseconds(micros)};
+  const auto behind = std::find_if(tokens.begin(), tokens.end(), [&](const ApiAccessToken& token) {
+    return std::tie(token.created_at, token.id) > std::tie(time, *id);
+  });
+  return static_cast<std::size_t>(behind - tokens.begin());
 }
 
 Json TimeJson(const VendorTime& time) {
@@ -74,9 +87,9 @@ std::string AnswerGraphql(const std::string& body, const Organization& organizat
   }
   std::size_t begin = 0;
   if (const Json after = variables.value("after", Json()); after.is_string()) {
-    const std::optional<std::size_t> position = DecodeCursor(after);
+    const std::optional<std::size_t> position = FindCursor(after, tokens);
     if (!position) return Error("Invalid cursor");
-    begin = std::min(*position, tokens.size());
+    begin = *position;
   }
   auto size = static_cast<std::size_t>(std::atoi(query.c_str() + list + kList.size()));
   size = std::min(size, kMostOnAPage);
@@ -84,10 +97,11 @@ std::string AnswerGraphql(const std::string& body, const Organization& organizat
   const std::size_t end = std::min(begin + size, tokens.size());
   Json edges = Json::array();
   for (std::size_t i = begin; i < end; ++i) edges.push_back({{"node", NodeJson(tokens[i])}});
-  const Json connection = {{"pageInfo",
-                            {{"hasNextPage", end < tokens.size()},
-                             {"endCursor", end > begin ? Json(EncodeCursor(end)) : Json(nullptr)}}},
-                           {"edges", edges}};
+  const Json connection = {
+      {"pageInfo",
+       {{"hasNextPage", end < tokens.size()},
+        {"endCursor", end > begin ? Json(EncodeCursor(tokens[end - 1])) : Json(nullptr)}}},
+      {"edges", edges}};
   return Json{{"data", {{"organization", {{"apiAccessTokens", connection}}}}}}.dump();
 }
 

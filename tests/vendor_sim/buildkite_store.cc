@@ -1,6 +1,8 @@
 #include "tests/vendor_sim/buildkite_store.h"
 
+#include <algorithm>
 #include <optional>
+#include <tuple>
 #include <utility>
 
 namespace tokeninventory::vendor_sim {
@@ -105,7 +107,12 @@ AgentToken* BuildkiteStore::FindAgentToken(const Uuid& id) {
 
 bool BuildkiteStore::AddApiAccessToken(ApiAccessToken token) {
   if (FindApiAccessToken(token.id) != nullptr) return false;
-  api_access_tokens_.push_back(std::move(token));
+  const auto older = [](const ApiAccessToken& a, const ApiAccessToken& b) {
+    return std::tie(a.created_at, a.id) < std::tie(b.created_at, b.id);
+  };
+  const auto place =
+      std::upper_bound(api_access_tokens_.begin(), api_access_tokens_.end(), token, older);
+  api_access_tokens_.insert(place, std::move(token));
   return true;
 }
 

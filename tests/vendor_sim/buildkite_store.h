@@ -51,8 +51,8 @@ class BuildkiteStore {
   RegistryToken* FindRegistryToken(const Uuid& id);
   AgentToken* FindAgentToken(const Uuid& id);
 
-  // The users' own tokens, in order of creation: a handful. False when the id is taken, or not
-  // there.
+  // The users' own tokens, in order of creation and id: a handful. False when the id is taken, or
+  // not there.
   bool AddApiAccessToken(ApiAccessToken token);
   bool RemoveApiAccessToken(const Uuid& id);
   ApiAccessToken* FindApiAccessToken(const Uuid& id);

@@ -1,0 +1,98 @@
+// One simulated vendor, its built-in manifest run by real connectors over real HTTP, and a real
+// Ledger over a real store. Time is fake: connectors move it on instead of waiting.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "connectors/http/http_client.h"
+#include "connectors/manifest.h"
+#include "connectors/source_factory.h"
+#include "tests/inventory/ledger_harness.h"
+#include "tests/sync/token_facts.h"
+#include "tests/vendor_sim/vendor_sim.h"
+
+namespace tokeninventory::testing {
+
+// A view of a FakeClock for which a wait is a step to its end. Thread-safe.
+class SkippingClock final : public Clock {
+ public:
+  explicit SkippingClock(FakeClock* clock) : clock_(clock) {}
+
+  absl::Time Now() override { return clock_->Now(); }
+  void WaitUntil(Mutex&, CondVar&, absl::Time deadline) override {
+    if (deadline > clock_->Now()) clock_->Set(deadline);
+  }
+
+ private:
+  FakeClock* const clock_;
+};
+
+class SyncWorld {
+ public:
+  struct Options {
+    std::string vendor;
+    // With the streams that are off by default.
+    bool all_streams = false;
+    int max_attempts = 2;
+    int max_pages = 30;
+  };
+
+  explicit SyncWorld(Options options);
+  ~SyncWorld();
+
+  // One pass.
+  v1::SyncResult Pass();
+  // Clean passes until the inventory is the simulator's truth. How many it took; -1 when `most` did
+  // not do.
+  int Converge(int most);
+
+  // Gives up soon on answers that stall; for passes in which one does.
+  void BeHasty(bool hasty);
+
+  // The vendor's tokens change a little: of each kind one is removed, one added, one renamed.
+  // Equal worlds change equally.
+  void ChangeALittle();
+
+  TokenFacts Truth() const;
+  std::map<std::string, KnownToken> Known();
+  std::string Difference();
+  v1::Source Status();
+
+  // A regular expression for the targets of a stream's listings, not for look-ups of one token.
+  std::string TargetsOf(const CompiledStream& stream) const;
+
+  const CompiledManifest& manifest() const { return *manifest_; }
+  const std::string& source() const { return options_.vendor; }
+  vendor_sim::VendorSim& sim() { return *sim_; }
+  LedgerHarness& ledger() { return *harness_; }
+
+ private:
+  class SwitchedHttp;
+
+  void Populate();
+  void AddAccessToken();
+  // The path of a URL parameter.
+  std::string PathOf(const std::string& param) const;
+  std::map<std::string, std::string> Params() const;
+
+  const Options options_;
+  std::shared_ptr<const CompiledManifest> manifest_;
+  TempDir secrets_;
+  std::unique_ptr<LedgerHarness> harness_;
+  std::unique_ptr<SkippingClock> clock_;
+  std::unique_ptr<vendor_sim::VendorSim> sim_;
+  std::shared_ptr<SwitchedHttp> http_;
+  std::unique_ptr<PolledSource> connector_;
+  std::uint64_t changes_ = 0;
+  int access_tokens_ = 0;
+};
+
+// A built-in manifest.
+std::shared_ptr<const CompiledManifest> BuiltInManifest(const std::string& vendor);
+// The vendors of all built-in manifests.
+std::vector<std::string> BuiltInVendors();
+
+}  // namespace tokeninventory::testing
