@@ -301,19 +301,33 @@ absl::Status ConnectorPass::LookUpSuspects(const std::vector<StreamReport>& repo
   TI_ASSIGN_OR_RETURN(const std::vector<Suspect> suspects,
                       context_.recorder->Suspects(pass_, reports, connector_.spec_.max_probes));
   std::map<std::string, bool> answering;
+  // Scopes that did not show a token which the vendor knows.
+  std::map<std::pair<std::string, std::string>, const ScopeRef*> wrong;
+  bool asked_for_all = suspects.size() < static_cast<std::size_t>(connector_.spec_.max_probes);
   for (const Suspect& suspect : suspects) {
     if (context_.stop.stop_requested()) return Stopped();
-    TI_RETURN_IF_ERROR(LookUp(suspect, answering));
+    bool exists = false;
+    TI_RETURN_IF_ERROR(LookUp(suspect, answering, exists));
+    if (exists) wrong[{suspect.scope.stream, suspect.scope.key}] = &suspect.scope;
     if (halted_ != v1::Source::STATE_UNSPECIFIED) {
       // The listings are read; only the proofs are missing.
       halted_ = v1::Source::STATE_UNSPECIFIED;
+      asked_for_all = false;
       break;
     }
+  }
+  if (asked_for_all) return absl::OkStatus();
+  // What was not asked for may exist just as well.
+  for (const auto& [name, scope] : wrong) {
+    const std::string reason = "tokens that exist are missing in it";
+    AddIncomplete(scope->stream, scope->key, reason);
+    TI_RETURN_IF_ERROR(context_.recorder->EndScope(pass_, *scope, ScopeProof{false, reason}));
   }
   return absl::OkStatus();
 }
 
-absl::Status ConnectorPass::LookUp(const Suspect& suspect, std::map<std::string, bool>& answering) {
+absl::Status ConnectorPass::LookUp(const Suspect& suspect, std::map<std::string, bool>& answering,
+                                   bool& exists) {
   const int index = manifest_.FindStream(suspect.scope.stream);
   if (index < 0) return absl::OkStatus();
   const CompiledStream& stream = manifest_.streams[static_cast<std::size_t>(index)];
@@ -334,6 +348,7 @@ absl::Status ConnectorPass::LookUp(const Suspect& suspect, std::map<std::string,
                                           suspect.known_provider_token_id, context_.stop, answers);
   absl::Status status;
   if (fetched.outcome == FetchedToken::Outcome::kFound) {
+    exists = true;
     std::vector<ObservedToken> found;
     found.push_back(std::move(fetched.token));
     const absl::StatusOr<PageCounts> counts =
@@ -383,7 +398,7 @@ std::string ConnectorPass::ErrorNow() const {
   const std::string where =
       first.scope().empty() ? first.stream() : absl::StrCat(first.stream(), " ", first.scope());
   const int listings = complete_listings_ + incomplete_listings_;
-  if (listings == 1) return absl::StrCat(where, ": ", first.reason());
+  if (listings == 1 || incomplete_listings_ == 0) return absl::StrCat(where, ": ", first.reason());
   return absl::StrCat(incomplete_listings_, " of ", listings, " listings incomplete; ", where, ": ",
                       first.reason());
 }

@@ -55,7 +55,8 @@ class ConnectorPass {
   // Takes over a page's rows. Why they cannot be taken; empty when they are.
   absl::StatusOr<std::string> TakePage(Listing& listing, PageContent& content, bool& anything_new);
   absl::Status LookUpSuspects(const std::vector<StreamReport>& reports);
-  absl::Status LookUp(const Suspect& suspect, std::map<std::string, bool>& answering);
+  // `exists`: the vendor shows it.
+  absl::Status LookUp(const Suspect& suspect, std::map<std::string, bool>& answering, bool& exists);
 
   // Why a listing failed, for people.
   std::string Explain(const CompiledStream& stream, const VendorAnswer& answer);
