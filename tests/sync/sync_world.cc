@@ -2,16 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <fstream>
-#include <regex>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "connectors/embedded.h"
 #include "connectors/http/curl_client.h"
 #include "connectors/manifest_catalog.h"
+#include "connectors/poller.h"
 #include "tests/vendor_sim/credentials.h"
 
 namespace tokeninventory::testing {
@@ -20,8 +21,6 @@ namespace {
 using vendor_sim::TokenKind;
 using vendor_sim::Uuid;
 
-// Small pages, so that every list has several.
-constexpr int kPageSize = 5;
 constexpr std::int64_t kMaxBody = 512 * 1024;
 
 vendor_sim::TimePoint ToSim(absl::Time time) {
@@ -81,14 +80,15 @@ SyncWorld::SyncWorld(Options options)
   clock_ = std::make_unique<SkippingClock>(&harness_->clock());
 
   vendor_sim::Options sim;
-  sim.tokens = 0;
+  sim.tokens = options_.tokens;
+  sim.seed = options_.seed;
   sim.rate_limits = false;
-  sim.max_page_size = kPageSize;
+  sim.max_page_size = options_.page_size;
   sim.base_time = ToSim(harness_->clock().Now());
   sim.clock = [clock = &harness_->clock()] { return ToSim(clock->Now()); };
   sim_ = std::make_unique<vendor_sim::VendorSim>(std::move(sim));
   EXPECT_TRUE(sim_->Start().ok());
-  Populate();
+  if (options_.tokens == 0) Populate();
 
   v1::ServerConfig config;
   config.mutable_http()->set_max_attempts(options_.max_attempts);
@@ -191,11 +191,17 @@ void SyncWorld::ChangeALittle() {
   }
 }
 
-v1::SyncResult SyncWorld::Pass() {
+v1::SyncResult SyncWorld::Pass(const std::stop_token& stop) {
   PassContext context;
   context.recorder = &harness_->ledger();
+  context.stop = stop;
+  context.next_sync_time = [this](v1::Source::State state, absl::Time not_before) {
+    const int failures = state == v1::Source::OK ? 0 : 1;
+    const absl::Duration delay = Poller::DelayAfter(state, failures, connector_->interval());
+    return std::max(clock_->Now() + delay, not_before);
+  };
   const absl::StatusOr<v1::SyncResult> result = connector_->RunPass(context);
-  EXPECT_TRUE(result.ok()) << result.status();
+  EXPECT_TRUE(result.ok() || stop.stop_requested()) << result.status();
   return result.ok() ? *result : v1::SyncResult();
 }
 

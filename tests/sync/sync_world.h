@@ -4,6 +4,7 @@
 
 #include <map>
 #include <memory>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,12 @@ class SyncWorld {
     std::string vendor;
     // With the streams that are off by default.
     bool all_streams = false;
+    // A made-up world of so many tokens over all vendors, for VendorSim::ApplyChurn; 0 for a small
+    // one of this vendor alone.
+    std::int64_t tokens = 0;
+    std::uint64_t seed = 1;
+    // Small pages, so that every list has several.
+    int page_size = 5;
     int max_attempts = 2;
     int max_pages = 30;
   };
@@ -43,8 +50,8 @@ class SyncWorld {
   explicit SyncWorld(Options options);
   ~SyncWorld();
 
-  // One pass.
-  v1::SyncResult Pass();
+  // One pass; the next one is planned as a Poller would. Empty when it was stopped.
+  v1::SyncResult Pass(const std::stop_token& stop = {});
   // Clean passes until the inventory is the simulator's truth. How many it took; -1 when `most` did
   // not do.
   int Converge(int most);

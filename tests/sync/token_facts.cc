@@ -99,7 +99,10 @@ std::map<std::string, KnownToken> KnownTokens(const Snapshot& snapshot, const st
     const std::string id = token.name().substr(token.name().rfind('/') + 1);
     // A reused id: the one that is there goes over the tombstone.
     if (known.count(id) > 0 && token.presence() == v1::Token::DELETED) return true;
-    known[id] = {token.uid(), token.presence(), token.display_name(), FactsOf(token)};
+    KnownToken& found = known[id];
+    found = {token.uid(),    token.presence(), token.display_name(),
+             FactsOf(token), token.state(),    absl::InfiniteFuture()};
+    if (token.has_expire_time()) found.expires = FromProto(token.expire_time());
     return true;
   });
   return known;

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 
+#include "absl/time/time.h"
 #include "inventory/snapshot.h"
 #include "tests/vendor_sim/records.h"
 #include "tokeninventory/v1/token.pb.h"
@@ -26,6 +27,8 @@ struct KnownToken {
   v1::Token::Presence presence = v1::Token::PRESENCE_UNSPECIFIED;
   std::string display_name;
   std::string facts;
+  v1::Token::State state = v1::Token::STATE_UNSPECIFIED;
+  absl::Time expires = absl::InfiniteFuture();
 };
 
 // All of `source`, by the last part of their names.

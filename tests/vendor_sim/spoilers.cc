@@ -177,6 +177,10 @@ void ReplaceEnumValues(Response& response) {
   });
 }
 
+void AddMember(Response& response, const std::string& name, const std::string& value) {
+  EditRecords(response, [&](Json& record) { record[name] = value; });
+}
+
 void NullMember(Response& response, const std::string& name) {
   EditMember(response, name, [](Json& member) { member = nullptr; });
 }
@@ -187,6 +191,16 @@ void DropMember(Response& response, const std::string& name) {
 
 void RetypeMember(Response& response, const std::string& name) {
   EditMember(response, name, [](Json& member) { member = OfAnotherType(member); });
+}
+
+std::vector<std::string> MemberNames(const Response& response) {
+  std::vector<std::string> names;
+  Response copy = response;
+  EditRecords(copy, [&](Json& record) {
+    if (!names.empty()) return;
+    for (const auto& [name, value] : record.items()) names.push_back(name);
+  });
+  return names;
 }
 
 void MoveTimesToTheFuture(Response& response) {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/vendor_sim/http_message.h"
 
@@ -25,10 +26,14 @@ void NullTheValues(Response& response);
 void RetypeTheValues(Response& response);
 void AddUnknownMembers(Response& response);
 void ReplaceEnumValues(Response& response);
+// A member more in every record.
+void AddMember(Response& response, const std::string& name, const std::string& value);
 // One member of every record (by its name): null, left out, or of another type.
 void NullMember(Response& response, const std::string& name);
 void DropMember(Response& response, const std::string& name);
 void RetypeMember(Response& response, const std::string& name);
+// The names of the members of the first record.
+std::vector<std::string> MemberNames(const Response& response);
 
 // Times, but for those of creation: four years later. All times: without fractions of seconds.
 void MoveTimesToTheFuture(Response& response);
