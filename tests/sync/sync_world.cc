@@ -236,9 +236,7 @@ std::string SyncWorld::PathOf(const std::string& param) const {
   return path == std::string::npos ? "" : found->second.substr(path);
 }
 
-std::string SyncWorld::TargetsOf(const CompiledStream& stream) const {
-  const v1::ManifestStream& spec = *stream.spec;
-  const std::string text = spec.get().empty() ? spec.post() : spec.get();
+std::string SyncWorld::PathsOf(const std::string& text) const {
   std::string pattern = text.rfind("${param.", 0) == 0 ? "" : PathOf("base_url");
   for (std::size_t at = 0; at < text.size();) {
     if (text.compare(at, 2, "${") == 0) {
@@ -251,13 +249,29 @@ std::string SyncWorld::TargetsOf(const CompiledStream& stream) const {
     if (std::string(".+*?()[]{}|^$\\").find(text[at]) != std::string::npos) pattern += '\\';
     pattern += text[at++];
   }
-  std::string not_a_fetch;
+  return pattern;
+}
+
+std::string SyncWorld::TargetsOf(const CompiledStream& stream) const {
+  const v1::ManifestStream& spec = *stream.spec;
+  std::string not_a_look_up;
   if (spec.fetch().get() == spec.get()) {
     for (const auto& [name, value] : spec.fetch().query()) {
-      absl::StrAppend(&not_a_fetch, "(?!.*[?&]", name, "=)");
+      absl::StrAppend(&not_a_look_up, "(?!.*[?&]", name, "=)");
     }
   }
-  return absl::StrCat(not_a_fetch, pattern, R"((\?.*)?)");
+  return absl::StrCat(not_a_look_up, PathsOf(spec.get().empty() ? spec.post() : spec.get()),
+                      R"((\?.*)?)");
+}
+
+std::string SyncWorld::LookUpsOf(const CompiledStream& stream) const {
+  const v1::ManifestFetch& fetch = stream.spec->fetch();
+  if (fetch.get().empty()) return "";
+  std::string query;
+  for (const auto& [name, value] : fetch.query()) {
+    absl::StrAppend(&query, "(?=.*[?&]", name, "=)");
+  }
+  return absl::StrCat(query, PathsOf(fetch.get()), R"((\?.*)?)");
 }
 
 }  // namespace tokeninventory::testing

@@ -70,6 +70,8 @@ class SyncWorld {
 
   // A regular expression for the targets of a stream's listings, not for look-ups of one token.
   std::string TargetsOf(const CompiledStream& stream) const;
+  // The same for look-ups of one token of the stream; empty when there are none.
+  std::string LookUpsOf(const CompiledStream& stream) const;
 
   const CompiledManifest& manifest() const { return *manifest_; }
   const std::string& source() const { return options_.vendor; }
@@ -84,6 +86,8 @@ class SyncWorld {
   // The path of a URL parameter.
   std::string PathOf(const std::string& param) const;
   std::map<std::string, std::string> Params() const;
+  // A regular expression for the paths of a manifest's `get` or `post`.
+  std::string PathsOf(const std::string& text) const;
 
   const Options options_;
   std::shared_ptr<const CompiledManifest> manifest_;

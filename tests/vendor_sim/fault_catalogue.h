@@ -16,6 +16,7 @@ namespace tokeninventory::vendor_sim {
 enum class FaultKind {
   kFailure,    // there is no answer that could be used
   kWrong,      // an answer that contradicts itself, or what a list can be
+  kShort,      // shows less than there is; nothing in it says so, but a total where there is one
   kPlausible,  // may be true, or true enough
 };
 
