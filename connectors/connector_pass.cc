@@ -301,14 +301,14 @@ absl::Status ConnectorPass::LookUpSuspects(const std::vector<StreamReport>& repo
   TI_ASSIGN_OR_RETURN(const std::vector<Suspect> suspects,
                       context_.recorder->Suspects(pass_, reports, connector_.spec_.max_probes));
   std::map<std::string, bool> answering;
-  // Scopes that did not show a token which the vendor knows.
-  std::map<std::pair<std::string, std::string>, const ScopeRef*> wrong;
+  // By stream and key: a suspect of each scope that did not show a token which the vendor knows.
+  std::map<std::pair<std::string, std::string>, const Suspect*> wrong;
   bool asked_for_all = suspects.size() < static_cast<std::size_t>(connector_.spec_.max_probes);
   for (const Suspect& suspect : suspects) {
     if (context_.stop.stop_requested()) return Stopped();
     bool exists = false;
     TI_RETURN_IF_ERROR(LookUp(suspect, answering, exists));
-    if (exists) wrong[{suspect.scope.stream, suspect.scope.key}] = &suspect.scope;
+    if (exists) wrong[{suspect.scope.stream, suspect.scope.key}] = &suspect;
     if (halted_ != v1::Source::STATE_UNSPECIFIED) {
       // The listings are read; only the proofs are missing.
       halted_ = v1::Source::STATE_UNSPECIFIED;
@@ -316,12 +316,16 @@ absl::Status ConnectorPass::LookUpSuspects(const std::vector<StreamReport>& repo
       break;
     }
   }
-  if (asked_for_all) return absl::OkStatus();
-  // What was not asked for may exist just as well.
-  for (const auto& [name, scope] : wrong) {
-    const std::string reason = "tokens that exist are missing in it";
-    AddIncomplete(scope->stream, scope->key, reason);
-    TI_RETURN_IF_ERROR(context_.recorder->EndScope(pass_, *scope, ScopeProof{false, reason}));
+  for (const auto& [name, suspect] : wrong) {
+    const ScopeRef& scope = suspect->scope;
+    if (!suspect->scope_answered) {
+      AddIncomplete(scope.stream, scope.key, "nothing names this listing, but its tokens exist");
+    } else if (!asked_for_all) {
+      // What was not asked for may exist just as well.
+      const std::string reason = "tokens that exist are missing in it";
+      AddIncomplete(scope.stream, scope.key, reason);
+      TI_RETURN_IF_ERROR(context_.recorder->EndScope(pass_, scope, ScopeProof{false, reason}));
+    }
   }
   return absl::OkStatus();
 }

@@ -96,7 +96,8 @@ ScopeBook::JudgedScopes ScopeBook::Judge(const RunningPass& pass,
     const auto listing = pass.listings.find({scope.stream, scope.key});
     if (listing != pass.listings.end()) {
       j.listing = &listing->second;
-      j.absent_passes = 0;
+      // One that did not end was not read: a token of it was looked up.
+      if (j.listing->ended) j.absent_passes = 0;
       if (j.listing->ended && j.listing->complete) j.proof = Proof::kListed;
       continue;
     }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "tests/sync/sync_world.h"
 #include "tests/vendor_sim/fault_catalogue.h"
+#include "tests/vendor_sim/spoilers.h"
 
 namespace tokeninventory::testing {
 namespace {
@@ -42,6 +43,36 @@ TEST(ListShiftTest, AListThatIsTooShortByMoreThanCanBeLookedUp) {
     EXPECT_EQ(result.stats().tokens_missing(), 0);
   }
   EXPECT_EQ(world.Converge(1), 1) << world.Difference();
+}
+
+// The parents' list shows one less, for good: its tokens are looked up and found, and every pass
+// from the second on says that something is wrong.
+TEST(ListShiftTest, AParentThatIsNoLongerNamedButWhoseTokensExist) {
+  for (const bool all : {false, true}) {
+    SyncWorld world({.vendor = "buildkite"});
+    ASSERT_EQ(world.Converge(1), 1) << world.Difference();
+    const std::map<std::string, KnownToken> before = world.Known();
+    const std::string slug = world.sim().ReadTruth().registries.back().slug;
+    for (int pass = 0; pass < 5; ++pass) {
+      Fault fault;
+      fault.count = 1'000'000;
+      fault.target_matches = world.TargetsOf(
+          world.manifest()
+              .streams[static_cast<std::size_t>(world.manifest().FindStream("registries"))]);
+      fault.edit_response = [&](const vendor_sim::Request&, vendor_sim::Response& response) {
+        all ? vendor_sim::EmptyTheList(response) : vendor_sim::DropRecords(response, "slug", slug);
+      };
+      world.sim().AddFault(fault);
+      const v1::SyncResult result = world.Pass();
+      world.sim().ClearFaults();
+      EXPECT_EQ(result.state(), pass == 0 ? v1::Source::OK : v1::Source::DEGRADED);
+      EXPECT_EQ(result.incomplete_scopes_size(), pass == 0 ? 0 : all ? 3 : 1);
+      for (const auto& [id, token] : world.Known()) {
+        EXPECT_EQ(token.presence, before.at(id).presence) << id;
+      }
+    }
+    EXPECT_EQ(world.Converge(1), 1) << world.Difference();
+  }
 }
 
 // Tokens are removed and added at random between any two pages, in every one of many passes. Pages

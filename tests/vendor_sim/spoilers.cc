@@ -126,6 +126,16 @@ void NullTheList(Response& response) {
   EditList(response, [](Json& list) { list = nullptr; });
 }
 
+void DropRecords(Response& response, const std::string& name, const std::string& text) {
+  EditList(response, [&](Json& list) {
+    Json rest = Json::array();
+    for (Json& record : list) {
+      if (record.value(name, "") != text) rest.push_back(record);
+    }
+    list = std::move(rest);
+  });
+}
+
 void NullTheRecords(Response& response) {
   EditList(response, [](Json& list) { std::fill(list.begin(), list.end(), nullptr); });
 }

@@ -16,6 +16,8 @@ namespace tokeninventory::vendor_sim {
 
 void EmptyTheList(Response& response);
 void NullTheList(Response& response);
+// Without the records whose member `name` is this text.
+void DropRecords(Response& response, const std::string& name, const std::string& text);
 void NullTheRecords(Response& response);
 void ListTheRecordsTwice(Response& response);
 void ShuffleTheRecords(Response& response);
