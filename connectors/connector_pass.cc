@@ -19,6 +19,9 @@ constexpr std::size_t kMaxIncompleteScopes = 100;
 constexpr int kMaxNoAnswersInARow = 3;
 // One that answers with server errors may do so for some listings only.
 constexpr int kMaxServerErrorsInARow = 20;
+// Some vendors filter behind their paging, so a page may be empty; so many in a row
+// are a list that does not end.
+constexpr int kMaxEmptyPagesInARow = 100;
 
 absl::Status Stopped() { return absl::CancelledError("the pass was stopped"); }
 
@@ -130,6 +133,7 @@ absl::StatusOr<std::string> ConnectorPass::ReadPages(Listing& listing) {
 
   const JqContext jq{connector_.param_, listing.parent};
   absl::flat_hash_set<std::string> asked;
+  int empty_pages = 0;
   for (int page = 0;; ++page) {
     if (context_.stop.stop_requested()) return Stopped();
     CheckTime();
@@ -159,6 +163,10 @@ absl::StatusOr<std::string> ConnectorPass::ReadPages(Listing& listing) {
     if (!refused.empty()) return refused;
     TellProgress();
     if (content->next.is_null()) break;
+    empty_pages = content->row_count == 0 ? empty_pages + 1 : 0;
+    if (empty_pages >= kMaxEmptyPagesInARow) {
+      return absl::StrCat(kMaxEmptyPagesInARow, " pages in a row without a record");
+    }
     if (content->row_count > 0 && !anything_new) {
       return std::string("a page shows only records that were read before or cannot be read");
     }

@@ -75,6 +75,21 @@ TEST(ListShiftTest, AParentThatIsNoLongerNamedButWhoseTokensExist) {
   }
 }
 
+// There is always another page, and it is empty.
+TEST(ListShiftTest, AListThatNeverEndsIsNotFollowedForEver) {
+  SyncWorld world({.vendor = "buildkite", .max_pages = 100'000});
+  ASSERT_EQ(world.Converge(1), 1) << world.Difference();
+  Fault fault = FindFault("never-ends")->fault;
+  fault.count = 1'000'000;
+  fault.target_contains = "/v2/organizations/my_great_org/clusters?";
+  world.sim().AddFault(fault);
+  const v1::SyncResult result = world.Pass();
+  world.sim().ClearFaults();
+  EXPECT_EQ(result.state(), v1::Source::DEGRADED);
+  EXPECT_EQ(result.incomplete_scopes(0).reason(), "100 pages in a row without a record");
+  EXPECT_EQ(world.Converge(1), 1) << world.Difference();
+}
+
 // Tokens are removed and added at random between any two pages, in every one of many passes. Pages
 // by number shift under the reader; cursors do not.
 class ShiftingListTest : public ::testing::TestWithParam<const char*> {};
