@@ -153,6 +153,7 @@ class FaultMatrixTest : public ::testing::Test {
   static int CountRequests(SyncWorld& world, const CompiledStream& stream) {
     const std::regex pattern(world.TargetsOf(stream));
     world.sim().ClearRequests();
+    world.WaitForNextPass();
     EXPECT_EQ(world.Pass().state(), v1::Source::OK);
     int count = 0;
     for (const vendor_sim::LoggedRequest& request : world.sim().Requests()) {
@@ -178,6 +179,7 @@ class FaultMatrixTest : public ::testing::Test {
       const std::map<std::string, KnownToken> before = world.Known();
       world.BeHasty(fault.delivery == vendor_sim::Delivery::kStall ||
                     fault.delivery == vendor_sim::Delivery::kStallInBody);
+      world.WaitForNextPass();
       world.sim().AddFault(fault);
       if (spread.no_look_ups) {
         for (const CompiledStream& asked : world.manifest().streams) {

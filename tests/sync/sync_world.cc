@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/proto_time.h"
 #include "connectors/embedded.h"
 #include "connectors/http/curl_client.h"
 #include "connectors/manifest_catalog.h"
@@ -205,8 +206,15 @@ v1::SyncResult SyncWorld::Pass(const std::stop_token& stop) {
   return result.ok() ? *result : v1::SyncResult();
 }
 
+void SyncWorld::WaitForNextPass() {
+  const v1::Source status = Status();
+  if (!status.has_next_sync_time()) return;
+  clock_->SkipTo(FromProto(status.next_sync_time()));
+}
+
 int SyncWorld::Converge(int most) {
   for (int passes = 1; passes <= most; ++passes) {
+    WaitForNextPass();
     const v1::SyncResult result = Pass();
     if (result.state() == v1::Source::OK && Difference().empty()) return passes;
   }

@@ -23,8 +23,9 @@ class SkippingClock final : public Clock {
   explicit SkippingClock(FakeClock* clock) : clock_(clock) {}
 
   absl::Time Now() override { return clock_->Now(); }
-  void WaitUntil(Mutex&, CondVar&, absl::Time deadline) override {
-    if (deadline > clock_->Now()) clock_->Set(deadline);
+  void WaitUntil(Mutex&, CondVar&, absl::Time deadline) override { SkipTo(deadline); }
+  void SkipTo(absl::Time time) {
+    if (time > clock_->Now()) clock_->Set(time);
   }
 
  private:
@@ -52,8 +53,10 @@ class SyncWorld {
 
   // One pass; the next one is planned as a Poller would. Empty when it was stopped.
   v1::SyncResult Pass(const std::stop_token& stop = {});
-  // Clean passes until the inventory is the simulator's truth. How many it took; -1 when `most` did
-  // not do.
+  // Time comes to when the next pass is due.
+  void WaitForNextPass();
+  // Clean passes, each when it is due, until the inventory is the simulator's truth. How many it
+  // took; -1 when `most` did not do.
   int Converge(int most);
 
   // Gives up soon on answers that stall; for passes in which one does.
