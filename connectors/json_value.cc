@@ -2,10 +2,11 @@
 
 #include <limits>
 #include <memory>
+#include <optional>
 #include <utility>
 
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "connectors/json_syntax.h"
 #include "connectors/json_value_access.h"
 
 namespace tokeninventory {
@@ -15,31 +16,6 @@ using Access = JsonValueAccess;
 
 jv MakeString(absl::string_view text) {
   return jv_string_sized(text.data(), static_cast<int>(text.size()));
-}
-
-// jq's parser errors may quote the text; only "line L, column C" is taken over.
-std::string ParsePlace(jv message) {
-  std::string place;
-  if (jv_get_kind(message) == JV_KIND_STRING) {
-    const absl::string_view text = jv_string_value(message);
-    const std::size_t at = text.rfind("at line ");
-    int line = 0;
-    int column = 0;
-    if (at != absl::string_view::npos) {
-      const absl::string_view rest = text.substr(at + 8);
-      const std::size_t comma = rest.find(", column ");
-      if (comma != absl::string_view::npos && absl::SimpleAtoi(rest.substr(0, comma), &line)) {
-        absl::string_view number = rest.substr(comma + 9);
-        const std::size_t end = number.find_first_not_of("0123456789");
-        if (end != absl::string_view::npos) number = number.substr(0, end);
-        if (absl::SimpleAtoi(number, &column)) {
-          place = absl::StrCat(" at line ", line, ", column ", column);
-        }
-      }
-    }
-  }
-  jv_free(message);
-  return place;
 }
 
 }  // namespace
@@ -67,25 +43,28 @@ absl::StatusOr<JsonValue> JsonValue::Parse(absl::string_view text) {
   if (text.size() > static_cast<std::size_t>(std::numeric_limits<int>::max() / 2)) {
     return absl::InvalidArgumentError("too long for a JSON text");
   }
+  if (const std::optional<JsonFault> fault = FindJsonFault(text)) {
+    switch (fault->kind) {
+      case JsonFault::Kind::kEmpty:
+        return absl::InvalidArgumentError("empty where a JSON text was expected");
+      case JsonFault::Kind::kTrailing:
+        return absl::InvalidArgumentError("more than one JSON value");
+      case JsonFault::Kind::kBroken:
+        break;
+    }
+    return absl::InvalidArgumentError(
+        absl::StrCat("not a JSON text at line ", fault->line, ", column ", fault->column));
+  }
   const std::unique_ptr<jv_parser, decltype(&jv_parser_free)> parser(jv_parser_new(0),
                                                                      &jv_parser_free);
   jv_parser_set_buf(parser.get(), text.data(), static_cast<int>(text.size()), /*is_partial=*/0);
-  const jv first = jv_parser_next(parser.get());
-  if (!jv_is_valid(first)) {
-    if (!jv_invalid_has_msg(jv_copy(first))) {
-      jv_free(first);
-      return absl::InvalidArgumentError("empty where a JSON text was expected");
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat("not a JSON text", ParsePlace(jv_invalid_get_msg(first))));
+  const jv value = jv_parser_next(parser.get());
+  if (!jv_is_valid(value)) {
+    // What jq refuses of a JSON text is its depth. Its own words may quote the text.
+    jv_free(value);
+    return absl::InvalidArgumentError("JSON nested too deeply");
   }
-  JsonValue value = Access::Wrap(first);
-  // Whatever comes next, a value or a complaint, is more than one value.
-  const jv second = jv_parser_next(parser.get());
-  const bool trailing = jv_is_valid(second) || jv_invalid_has_msg(jv_copy(second)) != 0;
-  jv_free(second);
-  if (trailing) return absl::InvalidArgumentError("more than one JSON value");
-  return value;
+  return Access::Wrap(value);
 }
 
 JsonValue::Kind JsonValue::kind() const {

@@ -306,14 +306,50 @@ TEST(PreludeTest, NextRequests) {
 TEST(JsonValueTest, ParsesExactlyOneValue) {
   EXPECT_EQ(JsonValue::Parse(R"({"a": [1, "x", null]})")->Dump(), R"({"a":[1,"x",null]})");
   EXPECT_EQ(JsonValue::Parse("\xEF\xBB\xBF {}\n")->Dump(), "{}");
-  for (const char* bad : {"", "  ", "{", "[1,", "{\"a\"}", "[1] [2]", "1 2", "nul", "{\"a\":1}}",
-                          "<html>hunter2</html>", "\"hunter2"}) {
+  for (const char* good : {"-0.5e-3", "1E+2", "0", "\"\"", R"(["\u00e9\"\\\/\b\f\n\r\t"])",
+                           "[[],{}]", R"({"a":{"b":[{}]},"c":1})", " true\r\n"}) {
+    EXPECT_TRUE(JsonValue::Parse(good).ok()) << good;
+  }
+  for (const char* bad : {"",
+                          "  ",
+                          "{",
+                          "[1,",
+                          "[1,]",
+                          "[1 2]",
+                          "[,1]",
+                          "[1}",
+                          "{\"a\"}",
+                          "{\"a\" 1}",
+                          "{\"a\":1,}",
+                          "{1:2}",
+                          "{\"a\"\"hunter2\":1}",
+                          "[1] [2]",
+                          "1 2",
+                          "\"hunter2\t\"",
+                          "nul",
+                          "nan",
+                          "NaN",
+                          "Infinity",
+                          "01",
+                          "1.",
+                          ".5",
+                          "+1",
+                          "-",
+                          "1e",
+                          "0x10",
+                          "'hunter2'",
+                          "\"\\x\"",
+                          "\"\\u12g4\"",
+                          "\"\\u12",
+                          "{\"a\":1}}",
+                          "<html>hunter2</html>",
+                          "\"hunter2"}) {
     const absl::StatusOr<JsonValue> value = JsonValue::Parse(bad);
     ASSERT_FALSE(value.ok()) << bad;
     EXPECT_THAT(std::string(value.status().message()), Not(HasSubstr("hunter2")));
   }
   EXPECT_THAT(std::string(JsonValue::Parse("{\n \"a\": x}").status().message()),
-              HasSubstr("at line 2, column"));
+              HasSubstr("at line 2, column 7"));
 }
 
 TEST(JsonValueTest, DepthIsBounded) {
