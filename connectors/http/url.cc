@@ -1,5 +1,7 @@
 #include "connectors/http/url.h"
 
+#include <arpa/inet.h>
+
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
@@ -64,6 +66,34 @@ bool HasDotSegment(absl::string_view path) {
   return false;
 }
 
+// Resolvers take `127.1`, `0x7f.1` and `2130706433` for addresses, so a name that
+// ends in a number means one thing here and another there, unless it is an address
+// written out.
+bool EndsInNumber(absl::string_view host) {
+  absl::ConsumeSuffix(&host, ".");
+  const std::size_t dot = host.rfind('.');
+  absl::string_view last = dot == absl::string_view::npos ? host : host.substr(dot + 1);
+  const bool hex = absl::ConsumePrefix(&last, "0x") || absl::ConsumePrefix(&last, "0X");
+  return last.find_first_not_of(hex ? "0123456789abcdefABCDEF" : "0123456789") ==
+         absl::string_view::npos;
+}
+
+bool IsIpv4(absl::string_view host) {
+  in_addr address;
+  return inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
+}
+
+// The one way to write an address without brackets; empty when it is none.
+std::string CanonicalIpv6(absl::string_view host) {
+  in6_addr address;
+  char text[INET6_ADDRSTRLEN];
+  if (inet_pton(AF_INET6, std::string(host).c_str(), &address) != 1 ||
+      inet_ntop(AF_INET6, &address, text, sizeof(text)) == nullptr) {
+    return std::string();
+  }
+  return text;
+}
+
 // `host` or `host:port`.
 absl::Status ReadAuthority(absl::string_view authority, Url& url) {
   if (absl::StrContains(authority, "@")) return Bad("it names a user");
@@ -78,11 +108,9 @@ absl::Status ReadAuthority(absl::string_view authority, Url& url) {
     has_port = absl::ConsumePrefix(&rest, ":");
     if (!has_port && !rest.empty()) return Bad("a broken host");
     port = rest;
-    const absl::string_view address = host.substr(1, host.size() - 2);
-    if (address.empty() ||
-        address.find_first_not_of("0123456789abcdefABCDEF:.") != absl::string_view::npos) {
-      return Bad("a broken host");
-    }
+    const std::string address = CanonicalIpv6(host.substr(1, host.size() - 2));
+    if (address.empty()) return Bad("a broken host");
+    url.host = absl::StrCat("[", address, "]");
   } else {
     const std::size_t colon = authority.find(':');
     if (colon != absl::string_view::npos) {
@@ -96,8 +124,9 @@ absl::Status ReadAuthority(absl::string_view authority, Url& url) {
         return Bad("a broken host");
       }
     }
+    if (EndsInNumber(host) && !IsIpv4(host)) return Bad("a broken address");
+    url.host = absl::AsciiStrToLower(host);
   }
-  url.host = absl::AsciiStrToLower(host);
   url.port = url.scheme == "https" ? 443 : 80;
   if (has_port) {
     if (port.empty() || port.size() > 5 ||
