@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -107,6 +108,20 @@ const FieldDescriptor* NameField(const FieldDescriptor* field) {
   return name;
 }
 
+// A problem is one line, whatever the file's keys and values are.
+std::string OneLine(absl::string_view text) {
+  std::string line;
+  line.reserve(text.size());
+  for (const char c : text) {
+    if (absl::ascii_iscntrl(static_cast<unsigned char>(c))) {
+      absl::StrAppend(&line, absl::CHexEscape(absl::string_view(&c, 1)));
+    } else {
+      line += c;
+    }
+  }
+  return line;
+}
+
 std::string Child(absl::string_view path, absl::string_view key) {
   return path.empty() ? std::string(key) : absl::StrCat(path, ".", key);
 }
@@ -127,9 +142,9 @@ class YamlReader {
       documents = YAML::LoadAll(text);
     } catch (const YAML::Exception& e) {
       const bool known = !e.mark.is_null();
-      report_.problems.push_back(absl::StrCat(report_.locations.file_, ":",
-                                              known ? e.mark.line + 1 : 1, ":",
-                                              known ? e.mark.column + 1 : 1, ": ", e.msg));
+      report_.problems.push_back(
+          OneLine(absl::StrCat(report_.locations.file_, ":", known ? e.mark.line + 1 : 1, ":",
+                               known ? e.mark.column + 1 : 1, ": ", e.msg)));
       return;
     }
     report_.is_yaml = true;
@@ -157,8 +172,8 @@ class YamlReader {
 
   void ProblemAt(const YAML::Mark& mark, absl::string_view path, absl::string_view what) {
     if (report_.problems.size() >= kMaxProblems) return;
-    report_.problems.push_back(absl::StrCat(report_.locations.file_, ":", mark.line + 1, ":",
-                                            mark.column + 1, ": ", path, ": ", what));
+    report_.problems.push_back(OneLine(absl::StrCat(report_.locations.file_, ":", mark.line + 1,
+                                                    ":", mark.column + 1, ": ", path, ": ", what)));
   }
 
   // Remembers where `path` stands.
@@ -561,7 +576,7 @@ std::string YamlLocations::Describe(absl::string_view path, absl::string_view wh
   if (!line.empty()) line += ": ";
   if (!path.empty()) absl::StrAppend(&line, path, ": ");
   absl::StrAppend(&line, what);
-  return line;
+  return OneLine(line);
 }
 
 std::string YamlLocations::DescribeLine(absl::string_view path, int line_in_value,
@@ -569,8 +584,8 @@ std::string YamlLocations::DescribeLine(absl::string_view path, int line_in_valu
   const Place* place = Find(path);
   if (place == nullptr || line_in_value < 1) return Describe(path, what);
   const int line = place->text_line + line_in_value - 1;
-  return absl::StrCat(file_, ":", line, ":", line == place->line ? place->column : 1, ": ", path,
-                      ": ", what);
+  return OneLine(absl::StrCat(file_, ":", line, ":", line == place->line ? place->column : 1, ": ",
+                              path, ": ", what));
 }
 
 bool YamlLocations::HasCommentBehind(absl::string_view path) const {

@@ -32,7 +32,8 @@ class YamlLocations {
   YamlLocations() = default;
 
   // `file:line:column: path: what`. A path that does not stand in the file is
-  // placed at its nearest ancestor that does.
+  // placed at its nearest ancestor that does. One line: control characters are
+  // escaped.
   std::string Describe(absl::string_view path, absl::string_view what) const;
 
   // As Describe, for line `line_in_value` (from 1) of a text of several lines.

@@ -142,6 +142,9 @@ TEST(YamlProtoTest, Problems) {
       {"negative duration", "limits: {per: -5s}", "limits.per: expected a duration"},
       {"camel case", "streams: {a: {forEach: b}}", "unknown field; did you mean `for_each`?"},
       {"key is a list", "[1, 2]: 3", "a key must be a text"},
+      {"key of two lines", "\"a\\nb\\e\": 3", "m.yaml:1:1: a\\nb\\x1b: unknown field"},
+      {"twice, of two lines", "params: {\"a\\nb\": {}, \"a\\nb\": {}}",
+       "params.a\\nb: duplicate key"},
   };
   for (const Case& c : cases) {
     SCOPED_TRACE(c.name);
