@@ -140,15 +140,23 @@ bool IsLoopback(absl::string_view listen) {
 
 LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
                               Clock* clock) {
-  LoadedConfig loaded;
-  std::ifstream file(path);
+  std::ifstream file(path, std::ios::binary);
   std::stringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  // Copying sets no `bad` for an empty file, which is a good one.
+  if (file) text << file.rdbuf();
+  if (!file || text.bad()) {
+    LoadedConfig loaded;
     loaded.problems.push_back(absl::StrCat(path, ": cannot be read"));
     return loaded;
   }
+  return CheckServerConfig(path, text.str(), overrides, clock);
+}
+
+LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
+                               const ConfigOverrides& overrides, Clock* clock) {
+  LoadedConfig loaded;
   v1::ServerConfig config;
-  YamlReport report = ReadYaml(path, text.str(), config);
+  YamlReport report = ReadYaml(path, text, config);
   loaded.problems = std::move(report.problems);
   Checker check(report.locations, loaded.problems);
   ServerSettings& settings = loaded.settings;
