@@ -31,7 +31,7 @@ absl::StatusOr<std::string> ReadManifestFile(const std::string& path) {
   return text;
 }
 
-void ManifestCatalog::AddDirectory(const std::string& dir, std::vector<std::string>& problems,
+bool ManifestCatalog::AddDirectory(const std::string& dir, std::vector<std::string>& problems,
                                    std::vector<std::string>& warnings) {
   std::error_code error;
   std::vector<std::string> files;
@@ -39,10 +39,7 @@ void ManifestCatalog::AddDirectory(const std::string& dir, std::vector<std::stri
        it.increment(error)) {
     if (it->path().extension() == ".yaml") files.push_back(it->path().string());
   }
-  if (error) {
-    problems.push_back(absl::StrCat(dir, ": cannot be read as a folder of manifests"));
-    return;
-  }
+  if (error) return false;
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) {
     const absl::StatusOr<std::string> text = ReadManifestFile(file);
@@ -67,6 +64,7 @@ void ManifestCatalog::AddDirectory(const std::string& dir, std::vector<std::stri
           file, ": another manifest of the configured folders is for vendor ", vendor));
     }
   }
+  return true;
 }
 
 std::shared_ptr<const CompiledManifest> ManifestCatalog::Find(const std::string& vendor,

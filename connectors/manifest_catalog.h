@@ -15,9 +15,9 @@ namespace tokeninventory {
 // Used by one thread, while the configuration is read.
 class ManifestCatalog {
  public:
-  // Reads every `*.yaml` in `dir`. What is wrong with any of them is in
-  // `problems`.
-  void AddDirectory(const std::string& dir, std::vector<std::string>& problems,
+  // Reads every `*.yaml` in `dir`; false when it cannot be read as a folder. What is
+  // wrong with any of them is in `problems`.
+  bool AddDirectory(const std::string& dir, std::vector<std::string>& problems,
                     std::vector<std::string>& warnings);
 
   // The manifest of a vendor; null when there is none. Built-in ones are read when

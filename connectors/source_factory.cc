@@ -45,8 +45,13 @@ class Builder {
 
   void Run() {
     CheckHttp();
-    for (const std::string& dir : config_.manifest_dirs()) {
-      catalog_.AddDirectory(Below(dir), built_.problems, built_.warnings);
+    for (int i = 0; i < config_.manifest_dirs_size(); ++i) {
+      const std::string dir = Below(config_.manifest_dirs(i));
+      if (!catalog_.AddDirectory(dir, built_.problems, built_.warnings)) {
+        built_.problems.push_back(
+            locations_.Describe(absl::StrCat("manifest_dirs[", i, "]"),
+                                absl::StrCat(dir, ": cannot be read as a folder of manifests")));
+      }
     }
     std::set<std::string> ids;
     for (int i = 0; i < config_.sources_size(); ++i) {

@@ -14,6 +14,7 @@
 namespace tokeninventory {
 namespace {
 
+using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
@@ -177,7 +178,8 @@ sources:
       built.problems,
       ElementsAre(HasSubstr("/m/acme.yaml:8:72: streams.tokens.token: jq: syntax error"),
                   HasSubstr("/m/second.yaml: another manifest"), HasSubstr("/m/third.yaml:2:1: "),
-                  HasSubstr("/nowhere: cannot be read as a folder of manifests")));
+                  AllOf(HasSubstr(":1:20: manifest_dirs[1]: "),
+                        HasSubstr("/nowhere: cannot be read as a folder of manifests"))));
 }
 
 TEST_F(SourceFactoryTest, ParamsAreChecked) {
