@@ -135,7 +135,8 @@ absl::Time WatchSession::Poll(absl::Time now) {
   MutexLock lock(mutex_);
   if (sink_ == nullptr) return absl::InfiniteFuture();
   last_write_ = std::min(last_write_, now);  // the clock may have been set back
-  absl::Time next = now + kPollInterval;
+  // Not later than a Progress could be due once the write under way is done.
+  absl::Time next = now + std::min(kPollInterval, progress_interval_);
   if (writing_) {
     if (!stalled_ && now >= last_write_ + hub_.stalled_after()) {
       stalled_ = true;
