@@ -380,7 +380,8 @@ std::string Written(const std::vector<OrderTerm>& terms) {
 }
 
 TEST(OrderByCasesTest, Parse) {
-  for (const Json& row : ReadCases("aip132_order_by.json")["parse"]) {
+  const Json cases = ReadCases("aip132_order_by.json");
+  for (const Json& row : cases["parse"]) {
     SCOPED_TRACE(row.dump());
     const auto terms = ParseOrderBy(row["order_by"].get<std::string>());
     if (row["expect"] == "INVALID_ARGUMENT") {
@@ -395,7 +396,8 @@ TEST(OrderByCasesTest, Parse) {
 }
 
 TEST(OrderByCasesTest, LuciParse) {
-  for (const Json& row : ReadCases("aip132_order_by.json")["luci_parse"]) {
+  const Json cases = ReadCases("aip132_order_by.json");
+  for (const Json& row : cases["luci_parse"]) {
     SCOPED_TRACE(row.dump());
     const auto terms = ParseOrderBy(row["order_by"].get<std::string>());
     if (row["expect"] == "INVALID_ARGUMENT") {
@@ -421,7 +423,8 @@ std::string TokenPath(const std::string& path) {
 }
 
 TEST(OrderByCasesTest, ValidatePaths) {
-  for (const Json& row : ReadCases("aip132_order_by.json")["validate_paths"]) {
+  const Json cases = ReadCases("aip132_order_by.json");
+  for (const Json& row : cases["validate_paths"]) {
     SCOPED_TRACE(row.dump());
     std::string text;
     for (const std::string path : row["order_by_fields"]) {
