@@ -37,8 +37,8 @@ class ManifestCatalog {
   std::map<std::string, std::shared_ptr<const CompiledManifest>> built_in_;
 };
 
-// The text of a file; for manifests, which are small. INVALID_ARGUMENT when it
-// cannot be read or is larger than 1 MiB.
+// The text of a file; for manifests and configurations, which are small.
+// INVALID_ARGUMENT when it cannot be read or is larger than 1 MiB.
 absl::StatusOr<std::string> ReadManifestFile(const std::string& path);
 
 }  // namespace tokeninventory

@@ -1,8 +1,6 @@
 #include "server/server_config.h"
 
 #include <filesystem>
-#include <fstream>
-#include <sstream>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -11,6 +9,7 @@
 #include "absl/strings/strip.h"
 #include "base/proto_time.h"
 #include "base/yaml_proto.h"
+#include "connectors/manifest_catalog.h"
 
 namespace tokeninventory {
 namespace {
@@ -120,13 +119,10 @@ std::string DataDir(const std::string& path, const v1::ServerConfig& config) {
 }  // namespace
 
 absl::StatusOr<std::string> ReadDataDir(const std::string& path) {
-  std::ifstream file(path);
-  std::stringstream text;
+  const absl::StatusOr<std::string> text = ReadManifestFile(path);
+  if (!text.ok()) return text.status();
   v1::ServerConfig config;
-  if (!file || !(text << file.rdbuf())) {
-    return absl::InvalidArgumentError(absl::StrCat(path, ": cannot be read"));
-  }
-  const YamlReport report = ReadYaml(path, text.str(), config);
+  const YamlReport report = ReadYaml(path, *text, config);
   if (!report.problems.empty()) return absl::InvalidArgumentError(report.problems.front());
   return DataDir(path, config);
 }
@@ -140,16 +136,13 @@ bool IsLoopback(absl::string_view listen) {
 
 LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
                               Clock* clock) {
-  std::ifstream file(path, std::ios::binary);
-  std::stringstream text;
-  // Copying sets no `bad` for an empty file, which is a good one.
-  if (file) text << file.rdbuf();
-  if (!file || text.bad()) {
+  const absl::StatusOr<std::string> text = ReadManifestFile(path);
+  if (!text.ok()) {
     LoadedConfig loaded;
-    loaded.problems.push_back(absl::StrCat(path, ": cannot be read"));
+    loaded.problems.emplace_back(text.status().message());
     return loaded;
   }
-  return CheckServerConfig(path, text.str(), overrides, clock);
+  return CheckServerConfig(path, *text, overrides, clock);
 }
 
 LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
