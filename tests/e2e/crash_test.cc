@@ -353,6 +353,7 @@ TEST_F(CrashTest, NothingIsLostWhereverTheServiceIsKilled) {
       CheckAcknowledged(clients);
     }
     if (kill % 25 == 0) CheckTrace();
+    if (kill % 100 == 0) std::cout << kill << " kills, revision " << last_.revision << std::endl;
     if (HasFailure()) return;
   }
 
