@@ -2,6 +2,7 @@
 // operators do with the store.
 #include <google/protobuf/stubs/logging.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -11,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "connectors/check_manifest.h"
+#include "server/grpc_log.h"
 #include "server/server_app.h"
 #include "server/server_config.h"
 #include "server/store_commands.h"
@@ -33,10 +35,6 @@ int Serve(const std::string& config_file, const ConfigOverrides& overrides,
     return kBadConfig;
   }
   SetLogSeverity(config.settings.log_severity);
-  if (!IsLoopback(config.settings.listen)) {
-    LogWarning("serving without TLS on an address that is not loopback",
-               {{"listen", config.settings.listen}});
-  }
   auto app = ServerApp::Start(std::move(config.settings), Clock::Real());
   if (!app.ok()) {
     LogError("not started", {{"error", std::string(app.status().message())}});
@@ -131,11 +129,14 @@ int Main(int argc, char** argv) {
   sigaddset(&stop_signals, SIGINT);
   pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
+  // What the service makes is its own: database, backups, sockets.
+  umask(0077);
   // A core dump would hold credentials.
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   // Protobuf would write to stderr at the will of whoever sends bad UTF-8.
   google::protobuf::SetLogHandler(nullptr);
+  TakeGrpcLog();
   return Serve(config_file, overrides, stop_signals);
 }
 

@@ -20,6 +20,7 @@
 #include "server/health_service.h"
 #include "server/reflection_service.h"
 #include "server/sources_service.h"
+#include "server/tls_credentials.h"
 #include "server/token_inventory_service.h"
 #include "storage/sqlite_token_store.h"
 
@@ -68,7 +69,14 @@ class RunningApp final : public ServerApp {
 
   absl::Status Listen() {
     grpc::ServerBuilder builder;
-    builder.AddListeningPort(settings_.listen, grpc::InsecureServerCredentials(), &port_);
+    builder.AddListeningPort(
+        settings_.listen,
+        settings_.tls ? MakeTlsCredentials(*settings_.tls) : grpc::InsecureServerCredentials(),
+        &port_);
+    if (!settings_.unix_socket.empty()) {
+      builder.AddListeningPort(absl::StrCat("unix:", settings_.unix_socket),
+                               grpc::InsecureServerCredentials());
+    }
     // Two services on one port would each get half of the calls.
     builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
@@ -80,10 +88,22 @@ class RunningApp final : public ServerApp {
     builder.RegisterService(&reflection_v1_);
     builder.RegisterService(&reflection_v1alpha_);
     server_ = builder.BuildAndStart();
-    if (server_ == nullptr || port_ == 0) {
-      return absl::UnavailableError(
-          absl::StrCat("cannot listen on ", settings_.listen, ": is the address in use?"));
+    if (server_ == nullptr) {
+      const bool is_port = port_ == 0;  // set once it is bound, before the socket
+      return absl::UnavailableError(absl::StrCat(
+          "cannot listen on ", is_port ? settings_.listen : settings_.unix_socket,
+          is_port ? ": is the address in use?" : ": is its folder there, and writable?"));
     }
+    if (!settings_.unix_socket.empty()) {
+      std::error_code error;
+      std::filesystem::permissions(settings_.unix_socket, static_cast<std::filesystem::perms>(0660),
+                                   error);
+      if (error) {
+        return absl::UnavailableError(absl::StrCat("cannot let the group use ",
+                                                   settings_.unix_socket, ": ", error.message()));
+      }
+    }
+    if (settings_.tls) tls_monitor_ = std::make_unique<TlsFilesMonitor>(*settings_.tls, clock_);
     return absl::OkStatus();
   }
 
@@ -168,6 +188,7 @@ class RunningApp final : public ServerApp {
     reflection_v1alpha_.Drain();
     shutdown.join();
     server_ = nullptr;
+    tls_monitor_ = nullptr;
     // In reverse of how they were made; nobody calls any more.
     backend_pointer_ = nullptr;
     hub_ = nullptr;
@@ -200,6 +221,7 @@ class RunningApp final : public ServerApp {
   ReflectionV1 reflection_v1_;
   ReflectionV1Alpha reflection_v1alpha_;
   std::unique_ptr<grpc::Server> server_;
+  std::unique_ptr<TlsFilesMonitor> tls_monitor_;
 };
 
 }  // namespace

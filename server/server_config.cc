@@ -17,6 +17,8 @@ namespace {
 constexpr char kDefaultListen[] = "127.0.0.1:50051";
 constexpr char kDefaultDataDir[] = "data";
 constexpr std::size_t kMaxLeadRules = 100;
+// A socket's address has 108.
+constexpr std::size_t kMaxUnixSocketBytes = 100;
 
 // Collects problems that stand at places of the file.
 class Checker {
@@ -111,9 +113,31 @@ LeadRules ReadLeadRules(const v1::ExpirationConfig& config, Checker& check) {
   return LeadRules::Make(rules).value_or(LeadRules());
 }
 
-std::string DataDir(const std::string& path, const v1::ServerConfig& config) {
-  if (config.data_dir().empty()) return kDefaultDataDir;
-  return (std::filesystem::path(path).parent_path() / config.data_dir()).string();
+// A path of the configuration; empty stays empty.
+std::string Below(const std::filesystem::path& config_dir, const std::string& path) {
+  return path.empty() ? path : (config_dir / path).string();
+}
+
+std::optional<TlsFiles> ReadTls(const v1::ServerConfig& config,
+                                const std::filesystem::path& config_dir, absl::Time now,
+                                Checker& check, std::vector<std::string>& warnings) {
+  if (!config.has_tls()) return std::nullopt;
+  const v1::TlsConfig& tls = config.tls();
+  if (tls.client_ca_file().empty() &&
+      tls.client_certificates() != v1::TlsConfig::CLIENT_CERTIFICATES_UNSPECIFIED) {
+    check.Problem("tls.client_certificates", "needs `client_ca_file`");
+  }
+  TlsFiles files;
+  files.certificate_file = Below(config_dir, tls.certificate_file());
+  files.key_file = Below(config_dir, tls.key_file());
+  files.client_ca_file = Below(config_dir, tls.client_ca_file());
+  files.client_may_be_unknown = tls.client_certificates() == v1::TlsConfig::OPTIONAL;
+  const TlsReport report = CheckTlsFiles(files, now);
+  for (const auto& [field, what] : report.problems) {
+    check.Problem(absl::StrCat("tls.", field), what);
+  }
+  for (const std::string& warning : report.warnings) warnings.push_back(warning);
+  return files;
 }
 
 }  // namespace
@@ -136,10 +160,12 @@ bool IsLoopback(absl::string_view listen) {
 
 LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
                               Clock* clock) {
-  const absl::StatusOr<std::string> text = ReadManifestFile(path);
-  if (!text.ok()) {
-    LoadedConfig loaded;
-    loaded.problems.emplace_back(text.status().message());
+  LoadedConfig loaded;
+  std::ifstream file(path);
+  std::stringstream text;
+  if (file) text << file.rdbuf();
+  if (!file) {
+    loaded.problems.push_back(absl::StrCat(path, ": cannot be read"));
     return loaded;
   }
   return CheckServerConfig(path, *text, overrides, clock);
@@ -162,12 +188,24 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
   int port = 0;
   if (!SplitListen(settings.listen, &host, &port)) {
     check.Problem("listen", absl::StrCat("must be HOST:PORT, is ", settings.listen));
-  } else if (!IsLoopback(settings.listen) && !config.insecure()) {
-    check.Problem("listen", absl::StrCat(settings.listen,
-                                         " is not loopback, and there is no TLS yet: set "
-                                         "`insecure: true` to serve everyone who can reach it"));
+  } else if (!IsLoopback(settings.listen) && !config.has_tls()) {
+    if (!config.insecure()) {
+      check.Problem("listen", absl::StrCat(settings.listen,
+                                           " is not loopback: set `tls`, or `insecure: true` to "
+                                           "serve everyone who can reach it"));
+    }
+    loaded.warnings.push_back(
+        absl::StrCat("serving without TLS on ", settings.listen, ", which is not loopback"));
   }
-  settings.data_dir = !overrides.data_dir.empty() ? overrides.data_dir : DataDir(path, config);
+  settings.unix_socket = Below(config_dir, config.unix_socket());
+  if (settings.unix_socket.size() > kMaxUnixSocketBytes) {
+    check.Problem("unix_socket", absl::StrCat("must have at most ", kMaxUnixSocketBytes,
+                                              " bytes, has ", settings.unix_socket.size()));
+  }
+  settings.tls = ReadTls(config, config_dir, clock->Now(), check, loaded.warnings);
+  settings.data_dir = !overrides.data_dir.empty()  ? overrides.data_dir
+                      : !config.data_dir().empty() ? (config_dir / config.data_dir()).string()
+                                                   : kDefaultDataDir;
   settings.log_severity = SeverityOf(config.log_level(), check);
   settings.shutdown_grace =
       check.InRange("shutdown_grace", config.has_shutdown_grace(), config.shutdown_grace(),
@@ -200,7 +238,7 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
   for (std::string& problem : settings.sources.problems) {
     loaded.problems.push_back(std::move(problem));
   }
-  loaded.warnings = settings.sources.warnings;
+  for (const std::string& warning : settings.sources.warnings) loaded.warnings.push_back(warning);
   return loaded;
 }
 

@@ -2,6 +2,7 @@
 // is listed at once.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,6 +13,7 @@
 #include "base/log.h"
 #include "connectors/source_factory.h"
 #include "inventory/ledger.h"
+#include "server/tls_files.h"
 #include "tokeninventory/v1/config.pb.h"
 
 namespace tokeninventory {
@@ -25,6 +27,9 @@ struct ConfigOverrides {
 // A configuration that the service can start with.
 struct ServerSettings {
   std::string listen;  // HOST:PORT
+  // Empty: none.
+  std::string unix_socket;
+  std::optional<TlsFiles> tls;
   std::string data_dir;
   LogSeverity log_severity = LogSeverity::kInfo;
   absl::Duration shutdown_grace;
