@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "server/grpc_status.h"
+
 namespace tokeninventory {
 
 using grpc::health::v1::HealthCheckRequest;
@@ -10,9 +12,14 @@ using grpc::health::v1::HealthCheckResponse;
 // One stream; all its state is under the service's lock.
 class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watcher(HealthService& service, std::string name)
-      : service_(service), name_(std::move(name)), known_(service.Knows(name_)) {
+  Watcher(HealthService& service, bool known, const absl::Status& admitted)
+      : service_(service), known_(known) {
     MutexLock lock(service_.mutex_);
+    if (!admitted.ok()) {
+      finished_ = true;
+      Finish(ToGrpcStatus(admitted));
+      return;
+    }
     service_.watchers_.insert(this);
     PumpLocked();
   }
@@ -60,9 +67,8 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   HealthCheckResponse response_;
 };
 
-HealthService::HealthService(absl::flat_hash_set<std::string> services,
-                             absl::flat_hash_set<std::string> components)
-    : services_(std::move(services)), components_(std::move(components)) {}
+HealthService::HealthService(absl::flat_hash_set<std::string> services, Gate& gate)
+    : services_(std::move(services)), gate_(gate) {}
 
 bool HealthService::Knows(const std::string& service) const {
   return service.empty() || services_.contains(service) || components_.contains(service);
@@ -104,6 +110,10 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
                                                const HealthCheckRequest* request,
                                                HealthCheckResponse* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  if (const absl::Status admitted = gate_.AdmitHealth(*context); !admitted.ok()) {
+    reactor->Finish(ToGrpcStatus(admitted));
+    return reactor;
+  }
   if (!Knows(request->service())) {
     reactor->Finish(grpc::Status(grpc::StatusCode::NOT_FOUND, "no such service"));
     return reactor;
@@ -117,8 +127,8 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
 }
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
-    grpc::CallbackServerContext*, const HealthCheckRequest* request) {
-  return new Watcher(*this, request->service());
+    grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
+  return new Watcher(*this, Knows(request->service()), gate_.AdmitHealth(*context));
 }
 
 }  // namespace tokeninventory

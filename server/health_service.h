@@ -9,16 +9,15 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "server/access/gate.h"
 
 namespace tokeninventory {
 
 // Thread-safe.
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
-  // The names that Check knows beside the empty one, which stands for all services:
-  // those of services, and of components that they can do without for a while.
-  HealthService(absl::flat_hash_set<std::string> services,
-                absl::flat_hash_set<std::string> components);
+  // The service names that Check knows beside the empty one. `gate` outlives this.
+  HealthService(absl::flat_hash_set<std::string> services, Gate& gate);
 
   // What all names answer from now on. NOT_SERVING at first.
   void SetServing(bool serving);
@@ -45,7 +44,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   void Remove(Watcher* watcher);
 
   const absl::flat_hash_set<std::string> services_;
-  const absl::flat_hash_set<std::string> components_;
+  Gate& gate_;
   Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;

@@ -9,23 +9,38 @@
 #include <utility>
 
 #include "absl/status/statusor.h"
+#include "base/status_macros.h"
 #include "inventory/errors.h"
+#include "server/access/gate.h"
 #include "server/backend.h"
 #include "server/byte_messages.h"
 #include "server/grpc_status.h"
 
 namespace tokeninventory {
 
-// The request, or why there is no answer to it.
+// What stands between a call and its answer.
+struct Entrance {
+  const BackendPointer& backend;
+  Gate& gate;
+};
+
+// Who calls, and `request`; or why there is no answer to it.
 template <typename Request>
-absl::Status ReadRequest(const BackendPointer& backend, const grpc::ByteBuffer& bytes,
-                         Request& request) {
-  if (backend.load() == nullptr) return StillLoadingError();
+absl::StatusOr<Caller> ReadRequest(const Entrance& entrance,
+                                   const grpc::CallbackServerContext& context, Role needed,
+                                   const grpc::ByteBuffer& bytes, Request& request) {
+  absl::StatusOr<Caller> caller = entrance.gate.Admit(context, needed);
+  if (!caller.ok()) {
+    // For the audit: what somebody who is known was refused.
+    if (absl::IsPermissionDenied(caller.status())) ParseByteBuffer(bytes, request);
+    return caller;
+  }
+  if (entrance.backend.load() == nullptr) return StillLoadingError();
   if (!ParseByteBuffer(bytes, request)) {
     return MakeError(absl::StatusCode::kInvalidArgument, "MALFORMED_REQUEST",
                      "the request is no serialised message of this method");
   }
-  return absl::OkStatus();
+  return caller;
 }
 
 // Ends a unary call.
@@ -35,17 +50,19 @@ inline void Answer(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* response
   reactor->Finish(ToGrpcStatus(answer.status()));
 }
 
-// A unary call that `answer(const Backend&, const Request&)` answers at once.
+// A unary call of a READER that `answer(const Backend&, const Request&)` answers at once.
 template <typename Request, typename AnswerFunction>
-grpc::ServerUnaryReactor* AnswerUnary(const BackendPointer& backend,
+grpc::ServerUnaryReactor* AnswerUnary(const Entrance& entrance,
                                       grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
                                       AnswerFunction answer) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Request request;
-  const absl::Status status = ReadRequest(backend, *bytes, request);
+  const absl::Status status =
+      ReadRequest(entrance, *context, v1::PrincipalConfig::READER, *bytes, request).status();
   Answer(reactor, response,
-         status.ok() ? answer(*backend.load(), request) : absl::StatusOr<std::string>(status));
+         status.ok() ? answer(*entrance.backend.load(), request)
+                     : absl::StatusOr<std::string>(status));
   return reactor;
 }
 

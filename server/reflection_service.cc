@@ -6,6 +6,8 @@
 
 #include <utility>
 
+#include "server/grpc_status.h"
+
 namespace tokeninventory {
 namespace {
 
@@ -46,10 +48,12 @@ template <typename Service, typename Request, typename Response>
 class ReflectionServiceOf<Service, Request, Response>::Stream final
     : public grpc::ServerBidiReactor<Request, Response> {
  public:
-  explicit Stream(ReflectionServiceOf& service) : service_(service) {
+  Stream(ReflectionServiceOf& service, const absl::Status& admitted) : service_(service) {
     MutexLock lock(service_.mutex_);
     service_.streams_.insert(this);
-    if (service_.draining_) {
+    if (!admitted.ok()) {
+      FinishLocked(ToGrpcStatus(admitted));
+    } else if (service_.draining_) {
       FinishLocked(StopStatus());
     } else {
       this->StartRead(&request_);
@@ -103,8 +107,8 @@ class ReflectionServiceOf<Service, Request, Response>::Stream final
 
 template <typename Service, typename Request, typename Response>
 ReflectionServiceOf<Service, Request, Response>::ReflectionServiceOf(
-    std::vector<std::string> services)
-    : services_(std::move(services)) {}
+    std::vector<std::string> services, Gate& gate)
+    : services_(std::move(services)), gate_(gate) {}
 
 template <typename Service, typename Request, typename Response>
 void ReflectionServiceOf<Service, Request, Response>::Drain() {
@@ -116,8 +120,8 @@ void ReflectionServiceOf<Service, Request, Response>::Drain() {
 template <typename Service, typename Request, typename Response>
 grpc::ServerBidiReactor<Request, Response>*
 ReflectionServiceOf<Service, Request, Response>::ServerReflectionInfo(
-    grpc::CallbackServerContext*) {
-  return new Stream(*this);
+    grpc::CallbackServerContext* context) {
+  return new Stream(*this, gate_.AdmitReflection(*context));
 }
 
 template <typename Service, typename Request, typename Response>

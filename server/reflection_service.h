@@ -9,6 +9,7 @@
 #include "base/mutex.h"
 #include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "grpc/reflection/v1alpha/reflection.grpc.pb.h"
+#include "server/access/gate.h"
 
 namespace tokeninventory {
 
@@ -17,8 +18,8 @@ namespace tokeninventory {
 template <typename Service, typename Request, typename Response>
 class ReflectionServiceOf final : public Service {
  public:
-  // Full names of the services to list.
-  explicit ReflectionServiceOf(std::vector<std::string> services);
+  // Full names of the services to list. `gate` outlives this.
+  ReflectionServiceOf(std::vector<std::string> services, Gate& gate);
 
   // Ends all streams and refuses new ones.
   void Drain();
@@ -32,6 +33,7 @@ class ReflectionServiceOf final : public Service {
   void Answer(const Request& request, Response& response) const;
 
   const std::vector<std::string> services_;
+  Gate& gate_;
   Mutex mutex_;
   bool draining_ ABSL_GUARDED_BY(mutex_) = false;
   absl::flat_hash_set<Stream*> streams_ ABSL_GUARDED_BY(mutex_);

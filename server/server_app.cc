@@ -16,6 +16,7 @@
 #include "inventory/inventory.h"
 #include "inventory/ledger.h"
 #include "inventory/watch_hub.h"
+#include "server/access/gate.h"
 #include "server/backend.h"
 #include "server/health_service.h"
 #include "server/reflection_service.h"
@@ -58,12 +59,12 @@ class RunningApp final : public ServerApp {
       : settings_(std::move(settings)),
         clock_(clock),
         feed_(settings_.watch_memory_bytes),
-        tokens_(backend_pointer_),
-        sources_(backend_pointer_),
-        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()},
-                {kStoreComponent}),
-        reflection_v1_(ServiceNames()),
-        reflection_v1alpha_(ServiceNames()) {}
+        gate_(settings_.access, clock),
+        tokens_({backend_pointer_, gate_}),
+        sources_({backend_pointer_, gate_}),
+        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()}, gate_),
+        reflection_v1_(ServiceNames(), gate_),
+        reflection_v1alpha_(ServiceNames(), gate_) {}
 
   ~RunningApp() override { Stop(); }
 
@@ -215,6 +216,7 @@ class RunningApp final : public ServerApp {
   Backend backend_;
   BackendPointer backend_pointer_{nullptr};
 
+  Gate gate_;
   TokenInventoryService tokens_;
   SourcesService sources_;
   HealthService health_;

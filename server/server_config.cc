@@ -140,6 +140,27 @@ std::optional<TlsFiles> ReadTls(const v1::ServerConfig& config,
   return files;
 }
 
+std::shared_ptr<const AccessPolicy> ReadAccess(const v1::ServerConfig& config, Checker& check,
+                                               std::vector<std::string>& warnings) {
+  if (!config.has_access()) {
+    if (config.has_tls() && config.tls().client_ca_file().empty()) {
+      warnings.push_back("no `access` is configured: whoever can connect may do everything");
+    }
+    return std::make_shared<const AccessPolicy>();
+  }
+  AccessPolicy::Problems problems;
+  const std::shared_ptr<const AccessPolicy> policy = AccessPolicy::Make(config.access(), problems);
+  for (const auto& [field, what] : problems) check.Problem(absl::StrCat("access.", field), what);
+  for (int i = 0; i < config.access().principals_size(); ++i) {
+    if (!config.access().principals(i).certificate_names().empty() &&
+        config.tls().client_ca_file().empty()) {
+      check.Problem(absl::StrCat("access.principals[", i, "].certificate_names"),
+                    "needs `tls.client_ca_file`");
+    }
+  }
+  return policy;
+}
+
 }  // namespace
 
 absl::StatusOr<std::string> ReadDataDir(const std::string& path) {
@@ -203,6 +224,7 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
                                               " bytes, has ", settings.unix_socket.size()));
   }
   settings.tls = ReadTls(config, config_dir, clock->Now(), check, loaded.warnings);
+  settings.access = ReadAccess(config, check, loaded.warnings);
   settings.data_dir = !overrides.data_dir.empty()  ? overrides.data_dir
                       : !config.data_dir().empty() ? (config_dir / config.data_dir()).string()
                                                    : kDefaultDataDir;

@@ -2,6 +2,7 @@
 // is listed at once.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,6 +14,7 @@
 #include "base/log.h"
 #include "connectors/source_factory.h"
 #include "inventory/ledger.h"
+#include "server/access/access_policy.h"
 #include "server/tls_files.h"
 #include "tokeninventory/v1/config.pb.h"
 
@@ -30,6 +32,7 @@ struct ServerSettings {
   // Empty: none.
   std::string unix_socket;
   std::optional<TlsFiles> tls;
+  std::shared_ptr<const AccessPolicy> access;  // never null
   std::string data_dir;
   LogSeverity log_severity = LogSeverity::kInfo;
   absl::Duration shutdown_grace;

@@ -16,6 +16,7 @@ namespace {
 // Operators are few.
 constexpr std::size_t kOperatorThreads = 1;
 constexpr std::size_t kOperatorQueue = 16;
+constexpr Role kOperator = v1::PrincipalConfig::OPERATOR;
 
 // The id of a source that can be synced.
 absl::StatusOr<std::string> FindSyncable(const Backend& backend,
@@ -32,32 +33,38 @@ absl::StatusOr<std::string> FindSyncable(const Backend& backend,
 
 }  // namespace
 
-SourcesService::SourcesService(const BackendPointer& backend)
-    : backend_(backend), operators_(kOperatorThreads, kOperatorQueue) {}
+SourcesService::SourcesService(const Entrance& entrance)
+    : entrance_(entrance), operators_(kOperatorThreads, kOperatorQueue) {}
 
 template <typename Request, typename AnswerFunction>
 grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(grpc::CallbackServerContext* context,
                                                            const grpc::ByteBuffer* bytes,
                                                            grpc::ByteBuffer* response,
+                                                           absl::string_view method,
                                                            AnswerFunction answer) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Request request;
-  absl::Status status = ReadRequest(backend_, *bytes, request);
+  const absl::StatusOr<Caller> caller =
+      ReadRequest(entrance_, *context, kOperator, *bytes, request);
+  absl::Status status = caller.status();
   absl::StatusOr<std::string> source;
   if (status.ok()) {
     source = ParseSourceName(request.name(), "name", false);
     status = source.status();
   }
+  const auto finish = [=](const absl::StatusOr<std::string>& outcome) {
+    Audit(*context, caller, method, request.name(), outcome.status());
+    Answer(reactor, response, outcome);
+  };
   if (!status.ok()) {
-    Answer(reactor, response, status);
+    finish(status);
     return reactor;
   }
-  Ledger& ledger = *backend_.load()->ledger;
-  if (!operators_.TryRun([reactor, response, answer, request, id = *source, &ledger] {
-        Answer(reactor, response, answer(ledger, id, request));
+  Ledger& ledger = *entrance_.backend.load()->ledger;
+  if (!operators_.TryRun([finish, answer, request, id = *source, &ledger] {
+        finish(answer(ledger, id, request));
       })) {
-    Answer(reactor, response,
-           RetryableError(absl::StatusCode::kResourceExhausted, "TOO_MANY_OPERATIONS",
+    finish(RetryableError(absl::StatusCode::kResourceExhausted, "TOO_MANY_OPERATIONS",
                           "too many approvals and purges wait already", absl::Seconds(5)));
   }
   return reactor;
@@ -67,7 +74,7 @@ grpc::ServerUnaryReactor* SourcesService::ApproveSync(grpc::CallbackServerContex
                                                       const grpc::ByteBuffer* bytes,
                                                       grpc::ByteBuffer* response) {
   return AnswerFromLedger<v1::ApproveSyncRequest>(
-      context, bytes, response,
+      context, bytes, response, "ApproveSync",
       [](Ledger& ledger, const std::string& source,
          const v1::ApproveSyncRequest& request) -> absl::StatusOr<std::string> {
         if (request.hold_id().empty()) {
@@ -88,7 +95,7 @@ grpc::ServerUnaryReactor* SourcesService::PurgeSource(grpc::CallbackServerContex
                                                       const grpc::ByteBuffer* bytes,
                                                       grpc::ByteBuffer* response) {
   return AnswerFromLedger<v1::PurgeSourceRequest>(
-      context, bytes, response,
+      context, bytes, response, "PurgeSource",
       [stop = stop_.get_token()](
           Ledger& ledger, const std::string& source,
           const v1::PurgeSourceRequest& request) -> absl::StatusOr<std::string> {
@@ -106,7 +113,7 @@ grpc::ServerUnaryReactor* SourcesService::ListSources(grpc::CallbackServerContex
                                                       const grpc::ByteBuffer* request,
                                                       grpc::ByteBuffer* response) {
   return AnswerUnary<v1::ListSourcesRequest>(
-      backend_, context, request, response,
+      entrance_, context, request, response,
       [](const Backend& backend,
          const v1::ListSourcesRequest& parsed) -> absl::StatusOr<std::string> {
         TI_ASSIGN_OR_RETURN(
@@ -120,7 +127,7 @@ grpc::ServerUnaryReactor* SourcesService::GetSource(grpc::CallbackServerContext*
                                                     const grpc::ByteBuffer* request,
                                                     grpc::ByteBuffer* response) {
   return AnswerUnary<v1::GetSourceRequest>(
-      backend_, context, request, response,
+      entrance_, context, request, response,
       [](const Backend& backend,
          const v1::GetSourceRequest& parsed) -> absl::StatusOr<std::string> {
         TI_ASSIGN_OR_RETURN(const v1::Source answer,
@@ -130,20 +137,29 @@ grpc::ServerUnaryReactor* SourcesService::GetSource(grpc::CallbackServerContext*
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* SourcesService::SyncSource(
-    grpc::CallbackServerContext*, const grpc::ByteBuffer* bytes) {
+    grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
   v1::SyncSourceRequest request;
-  const absl::Status status = ReadRequest(backend_, *bytes, request);
-  if (!status.ok()) return new RefusedStream(status);
-  const Backend& backend = *backend_.load();
-  const absl::StatusOr<std::string> source = FindSyncable(backend, request);
-  if (!source.ok()) return new RefusedStream(source.status());
-  auto reactor = std::make_unique<SyncReactor>();
-  const absl::Status opened = reactor->Open(*backend.poller, *source, request.fresh());
+  const absl::StatusOr<Caller> caller =
+      ReadRequest(entrance_, *context, kOperator, *bytes, request);
+  absl::StatusOr<std::unique_ptr<SyncReactor>> reactor =
+      caller.ok() ? Open(*caller, request) : caller.status();
+  Audit(*context, caller, "SyncSource", request.name(), reactor.status());
+  if (!reactor.ok()) return new RefusedStream(reactor.status());
+  return reactor->release();  // deletes itself when done
+}
+
+absl::StatusOr<std::unique_ptr<SyncReactor>> SourcesService::Open(
+    const Caller& caller, const v1::SyncSourceRequest& request) {
+  const Backend& backend = *entrance_.backend.load();
+  TI_ASSIGN_OR_RETURN(const std::string source, FindSyncable(backend, request));
+  TI_ASSIGN_OR_RETURN(auto ticket, entrance_.gate.OpenStream(caller));
+  auto reactor = std::make_unique<SyncReactor>(std::move(ticket));
+  const absl::Status opened = reactor->Open(*backend.poller, source, request.fresh());
   if (!opened.ok()) {
-    return new RefusedStream(RetryableError(absl::StatusCode::kUnavailable, "SYNC_UNAVAILABLE",
-                                            opened.message(), absl::Seconds(1)));
+    return RetryableError(absl::StatusCode::kUnavailable, "SYNC_UNAVAILABLE", opened.message(),
+                          absl::Seconds(1));
   }
-  return reactor.release();  // deletes itself when done
+  return reactor;
 }
 
 }  // namespace tokeninventory

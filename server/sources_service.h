@@ -1,10 +1,12 @@
 // The Sources service.
 #pragma once
 
+#include <memory>
 #include <stop_token>
 
 #include "base/thread_pool.h"
-#include "server/backend.h"
+#include "server/raw_calls.h"
+#include "server/sync_reactor.h"
 #include "tokeninventory/v1/sources.grpc.pb.h"
 
 namespace tokeninventory {
@@ -17,8 +19,8 @@ using RawSources = v1::Sources::WithRawCallbackMethod_ListSources<
 // Thread-safe.
 class SourcesService final : public RawSources {
  public:
-  // `backend` lives longer than the server.
-  explicit SourcesService(const BackendPointer& backend);
+  // What `entrance` refers to lives longer than the server.
+  explicit SourcesService(const Entrance& entrance);
 
   grpc::ServerUnaryReactor* ListSources(grpc::CallbackServerContext* context,
                                         const grpc::ByteBuffer* request,
@@ -44,9 +46,12 @@ class SourcesService final : public RawSources {
   template <typename Request, typename AnswerFunction>
   grpc::ServerUnaryReactor* AnswerFromLedger(grpc::CallbackServerContext* context,
                                              const grpc::ByteBuffer* bytes,
-                                             grpc::ByteBuffer* response, AnswerFunction answer);
+                                             grpc::ByteBuffer* response, absl::string_view method,
+                                             AnswerFunction answer);
+  absl::StatusOr<std::unique_ptr<SyncReactor>> Open(const Caller& caller,
+                                                    const v1::SyncSourceRequest& request);
 
-  const BackendPointer& backend_;
+  const Entrance entrance_;
   std::stop_source stop_;
   ThreadPool operators_;
 };

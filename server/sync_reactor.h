@@ -6,10 +6,12 @@
 
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "base/mutex.h"
 #include "connectors/poller.h"
 #include "connectors/sync_observer.h"
+#include "server/access/call_meter.h"
 
 namespace tokeninventory {
 
@@ -45,7 +47,8 @@ class SyncStream final : public SyncObserver {
 // Deletes itself when gRPC is done with it.
 class SyncReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  SyncReactor() : stream_(std::make_shared<SyncStream>(this)) {}
+  explicit SyncReactor(std::unique_ptr<CallMeter::Ticket> ticket)
+      : ticket_(std::move(ticket)), stream_(std::make_shared<SyncStream>(this)) {}
 
   // Joins or starts a pass. Call once, before the method returns.
   absl::Status Open(Poller& poller, absl::string_view source, bool fresh);
@@ -55,6 +58,7 @@ class SyncReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
   void OnDone() override { delete this; }
 
  private:
+  const std::unique_ptr<CallMeter::Ticket> ticket_;
   const std::shared_ptr<SyncStream> stream_;
   Poller::Subscription subscription_;
 };

@@ -19,6 +19,7 @@ namespace {
 
 // How long a read waits for its `min_revision`.
 constexpr absl::Duration kRevisionWait = absl::Seconds(5);
+constexpr Role kReader = v1::PrincipalConfig::READER;
 
 // A read under way.
 template <typename Request>
@@ -36,13 +37,12 @@ struct Read {
 // Calls `then(std::shared_ptr<Read<Request>>)` once the snapshot has the request's
 // min_revision.
 template <typename Request, typename Then>
-grpc::ServerUnaryReactor* AtRevision(const BackendPointer& pointer,
-                                     grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
                                      Then then) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Request request;
-  const absl::Status status = ReadRequest(pointer, *bytes, request);
+  const absl::Status status = ReadRequest(entrance, *context, kReader, *bytes, request).status();
   if (!status.ok()) {
     Answer(reactor, response, status);
     return reactor;
@@ -53,7 +53,7 @@ grpc::ServerUnaryReactor* AtRevision(const BackendPointer& pointer,
            FieldError("min_revision", "INVALID_MIN_REVISION", "must not be negative"));
     return reactor;
   }
-  const Backend& backend = *pointer.load();
+  const Backend& backend = *entrance.backend.load();
   const auto read = std::make_shared<Read<Request>>(
       Read<Request>{backend, std::move(request), reactor, response});
   const auto answer = [read, then, revision](bool reached) {
@@ -87,16 +87,18 @@ void AnswerOnScanPool(const std::shared_ptr<Read<Request>>& read, AnswerFunction
 
 // A stream of changes.
 template <typename Request>
-grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const BackendPointer& pointer,
+grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance,
                                                        grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* bytes) {
   Request request;
-  const absl::Status status = ReadRequest(pointer, *bytes, request);
-  if (!status.ok()) return new RefusedStream(status);
-  const Backend& backend = *pointer.load();
+  const absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
+  if (!caller.ok()) return new RefusedStream(caller.status());
+  const Backend& backend = *entrance.backend.load();
   absl::StatusOr<WatchSession::Options> options = ReadWatchOptions(backend, request);
   if (!options.ok()) return new RefusedStream(options.status());
-  auto reactor = std::make_unique<WatchReactor>(context);
+  auto ticket = entrance.gate.OpenStream(*caller);
+  if (!ticket.ok()) return new RefusedStream(ticket.status());
+  auto reactor = std::make_unique<WatchReactor>(context, *std::move(ticket));
   const absl::Status opened = reactor->Open(*backend.hub, *std::move(options));
   if (!opened.ok()) return new RefusedStream(opened);
   return reactor.release();  // deletes itself when done
@@ -109,7 +111,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::GetToken(grpc::CallbackServerCo
                                                           grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::GetTokenRequest>>;
   return AtRevision<v1::GetTokenRequest>(
-      backend_, context, request, response, [](const Call& read) {
+      entrance_, context, request, response, [](const Call& read) {
         read->Finish(tokeninventory::GetToken(*read->backend.inventory->Current(), read->request));
       });
 }
@@ -119,7 +121,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::BatchGetTokens(
     grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::BatchGetTokensRequest>>;
   return AtRevision<v1::BatchGetTokensRequest>(
-      backend_, context, request, response, [](const Call& read) {
+      entrance_, context, request, response, [](const Call& read) {
         read->Finish(
             tokeninventory::BatchGetTokens(*read->backend.inventory->Current(), read->request));
       });
@@ -130,7 +132,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListTokens(grpc::CallbackServer
                                                             grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::ListTokensRequest>>;
   return AtRevision<v1::ListTokensRequest>(
-      backend_, context, request, response, [](const Call& read) {
+      entrance_, context, request, response, [](const Call& read) {
         const Backend& backend = read->backend;
         const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
         const absl::StatusOr<ListPlan> plan =
@@ -152,7 +154,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::SummarizeTokens(
     grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::SummarizeTokensRequest>>;
   return AtRevision<v1::SummarizeTokensRequest>(
-      backend_, context, request, response, [](const Call& read) {
+      entrance_, context, request, response, [](const Call& read) {
         const std::shared_ptr<const Snapshot> snapshot = read->backend.inventory->Current();
         const absl::StatusOr<SummaryPlan> plan =
             PlanSummary(*snapshot, read->request, read->backend.clock->Now());
@@ -173,19 +175,23 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
                                                               grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   v1::RefreshTokenRequest request;
-  absl::Status status = ReadRequest(backend_, *bytes, request);
+  const absl::StatusOr<Caller> caller =
+      ReadRequest(entrance_, *context, v1::PrincipalConfig::OPERATOR, *bytes, request);
+  absl::Status status = caller.status();
   if (status.ok()) status = CheckTokenName(request.name(), "name");
   if (status.ok()) status = EffectiveView(request.view(), v1::FULL).status();
   if (!status.ok()) {
+    Audit(*context, caller, "RefreshToken", request.name(), status);
     Answer(reactor, response, status);
     return reactor;
   }
-  const Backend& backend = *backend_.load();
+  const Backend& backend = *entrance_.backend.load();
   v1::GetTokenRequest get;
   get.set_name(request.name());
   get.set_view(request.view());
-  backend.refresher->Refresh(request.name(), [&backend, reactor, response,
+  backend.refresher->Refresh(request.name(), [&backend, context, caller, reactor, response,
                                               get](const absl::StatusOr<std::int64_t>& revision) {
+    Audit(*context, caller, "RefreshToken", get.name(), revision.status());
     // The Ledger published before it answered: the snapshot shows it.
     Answer(reactor, response,
            revision.ok() ? tokeninventory::GetToken(*backend.inventory->Current(), get)
@@ -196,7 +202,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchTokens(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  return OpenStream<v1::WatchTokensRequest>(backend_, context, request);
+  return OpenStream<v1::WatchTokensRequest>(entrance_, context, request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
@@ -204,7 +210,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
     grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::ListExpirationsRequest>>;
   return AtRevision<v1::ListExpirationsRequest>(
-      backend_, context, request, response, [](const Call& read) {
+      entrance_, context, request, response, [](const Call& read) {
         const Backend& backend = read->backend;
         const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
         const absl::StatusOr<ExpirationPlan> plan =
@@ -221,7 +227,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchExpirations(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  return OpenStream<v1::WatchExpirationsRequest>(backend_, context, request);
+  return OpenStream<v1::WatchExpirationsRequest>(entrance_, context, request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListTokenChanges(
@@ -229,12 +235,12 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListTokenChanges(
     grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   v1::ListTokenChangesRequest request;
-  const absl::Status status = ReadRequest(backend_, *bytes, request);
+  const absl::Status status = ReadRequest(entrance_, *context, kReader, *bytes, request).status();
   if (!status.ok()) {
     Answer(reactor, response, status);
     return reactor;
   }
-  const Backend& backend = *backend_.load();
+  const Backend& backend = *entrance_.backend.load();
   const absl::StatusOr<HistoryQuery> query =
       ParseHistoryQuery(*backend.inventory->Current(), backend.epoch, request);
   if (!query.ok()) {

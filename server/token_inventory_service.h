@@ -2,7 +2,7 @@
 // answers from memory at once, or hands over and finishes from there.
 #pragma once
 
-#include "server/backend.h"
+#include "server/raw_calls.h"
 #include "tokeninventory/v1/token_inventory.grpc.pb.h"
 
 namespace tokeninventory {
@@ -22,8 +22,8 @@ using RawTokenInventory = v1::TokenInventory::WithRawCallbackMethod_GetToken<
 // Thread-safe.
 class TokenInventoryService final : public RawTokenInventory {
  public:
-  // `backend` lives longer than the server.
-  explicit TokenInventoryService(const BackendPointer& backend) : backend_(backend) {}
+  // What `entrance` refers to lives longer than the server.
+  explicit TokenInventoryService(const Entrance& entrance) : entrance_(entrance) {}
 
   grpc::ServerUnaryReactor* GetToken(grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* request,
@@ -52,7 +52,7 @@ class TokenInventoryService final : public RawTokenInventory {
                                          grpc::ByteBuffer* response) override;
 
  private:
-  const BackendPointer& backend_;
+  const Entrance entrance_;
 };
 
 }  // namespace tokeninventory

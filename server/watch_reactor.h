@@ -6,9 +6,11 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <memory>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "inventory/watch_hub.h"
+#include "server/access/call_meter.h"
 
 namespace tokeninventory {
 
@@ -16,7 +18,8 @@ namespace tokeninventory {
 // method has returned the reactor, so `session_` is set before any of them.
 class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public WatchSink {
  public:
-  explicit WatchReactor(grpc::CallbackServerContext* context) : context_(context) {}
+  WatchReactor(grpc::CallbackServerContext* context, std::unique_ptr<CallMeter::Ticket> ticket)
+      : context_(context), ticket_(std::move(ticket)) {}
 
   // Call once, before the method returns; on an error the reactor was not used.
   absl::Status Open(WatchHub& hub, WatchSession::Options options);
@@ -33,6 +36,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
 
  private:
   grpc::CallbackServerContext* const context_;
+  const std::unique_ptr<CallMeter::Ticket> ticket_;
   std::shared_ptr<WatchSession> session_;
   grpc::ByteBuffer message_;  // under way
 };

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "server/access/gate.h"
 #include "server/token_inventory_service.h"
 #include "tests/inventory/ledger_harness.h"
 #include "tokeninventory/v1/token_inventory.grpc.pb.h"
@@ -43,7 +44,8 @@ class LedgerService {
   std::unique_ptr<WatchHub> hub_;
   Backend backend_;
   BackendPointer backend_pointer_{nullptr};
-  TokenInventoryService service_{backend_pointer_};
+  Gate gate_{std::make_shared<const AccessPolicy>(), Clock::Real()};
+  TokenInventoryService service_{{backend_pointer_, gate_}};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::TokenInventory::Stub> tokens_;
 };

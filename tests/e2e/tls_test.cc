@@ -16,6 +16,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "server/access/token_hash.h"
 #include "server/server_app.h"
 #include "tests/testing/temp_dir.h"
 #include "tokeninventory/v1/sources.grpc.pb.h"
@@ -27,6 +28,7 @@ using ::testing::AllOf;
 using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 using testing::TempDir;
 
 void Shell(const std::string& command) {
@@ -188,6 +190,50 @@ TEST_F(TlsTest, ClientCertificatesAreRequiredOrOptional) {
   }
 }
 
+TEST_F(TlsTest, ACertificateNamesItsPrincipal) {
+  certificates_.MakeAuthority("clients");
+  certificates_.Sign("dashboard", "clients", "URI:spiffe://example.org/dashboard");
+  certificates_.Sign("oncall", "clients", "DNS:oncall.example.org");
+  certificates_.Sign("other", "clients", "URI:spiffe://example.org/other");
+  constexpr char kToken[] = "a-token-of-the-dashboard";
+  Start(absl::StrCat(
+      "tls: {certificate_file: tls/server.pem, key_file: tls/server.key, "
+      "client_ca_file: tls/clients.pem, client_certificates: OPTIONAL}\n"
+      "access:\n  principals:\n"
+      "    - {id: dashboard, certificate_names: ['spiffe://example.org/dashboard'], "
+      "token_hashes: ['",
+      TokenHash::Of(kToken)->Text(),
+      "']}\n"
+      "    - {id: oncall, certificate_names: [oncall.example.org], role: OPERATOR}\n"));
+  const auto ask = [&](const std::string& client, const std::string& token, bool to_change) {
+    grpc::ClientContext context;
+    context.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+    if (!token.empty()) context.AddMetadata("authorization", absl::StrCat("Bearer ", token));
+    const auto stub = v1::Sources::NewStub(Connect(Address(), Client("ca", client)));
+    if (!to_change) {
+      v1::ListSourcesResponse response;
+      return stub->ListSources(&context, {}, &response).error_code();
+    }
+    v1::PurgeSourceRequest request;
+    request.set_name("sources/none");
+    v1::PurgeSourceResponse response;
+    return stub->PurgeSource(&context, request, &response).error_code();
+  };
+  using grpc::StatusCode;
+  EXPECT_EQ(ask("dashboard", "", false), StatusCode::OK);
+  EXPECT_EQ(ask("dashboard", "", true), StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ask("oncall", "", false), StatusCode::OK);
+  EXPECT_EQ(ask("oncall", "", true), StatusCode::NOT_FOUND)
+      << "let in, and there is no such source";
+  EXPECT_EQ(ask("other", "", false), StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(ask("", "", false), StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(ask("", kToken, false), StatusCode::OK);
+  // A token goes over the certificate, better or worse.
+  EXPECT_EQ(ask("other", kToken, false), StatusCode::OK);
+  EXPECT_EQ(ask("oncall", kToken, true), StatusCode::PERMISSION_DENIED);
+  EXPECT_EQ(ask("oncall", "a-token-of-nobody-at-all", false), StatusCode::UNAUTHENTICATED);
+}
+
 TEST_F(TlsTest, FilesChangeUnderLoadAndNoCallFails) {
   // As Kubernetes and certbot do it: a link to the folder of the pair.
   const auto make_pair = [&](const std::string& name) {
@@ -296,7 +342,7 @@ TEST_F(TlsTest, WithoutTlsOnlyLoopbackUnlessToldSo) {
   EXPECT_THAT(insecure.warnings, Contains(HasSubstr("serving without TLS")));
   const LoadedConfig safe = load(kServerOnly);
   EXPECT_THAT(safe.problems, IsEmpty());
-  EXPECT_THAT(safe.warnings, IsEmpty());
+  EXPECT_THAT(safe.warnings, Not(Contains(HasSubstr("without TLS"))));
 }
 
 TEST_F(TlsTest, AUnixSocketBesideThePort) {

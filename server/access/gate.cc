@@ -1,0 +1,72 @@
+#include "server/access/gate.h"
+
+#include <grpcpp/security/auth_context.h>
+
+#include <utility>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/log.h"
+#include "base/status_macros.h"
+#include "inventory/errors.h"
+
+namespace tokeninventory {
+namespace {
+
+constexpr char kNames[] = "x509_subject_alternative_name";
+
+}  // namespace
+
+std::shared_ptr<const AccessPolicy> Gate::Policy() {
+  MutexLock lock(mutex_);
+  return policy_;
+}
+
+absl::StatusOr<Caller> Gate::Admit(const grpc::CallbackServerContext& context, Role needed) {
+  const std::shared_ptr<const AccessPolicy> policy = Policy();
+  CallerProof proof;
+  absl::string_view authorization;
+  if (!policy->is_open()) {
+    const auto header = context.client_metadata().find("authorization");
+    if (header != context.client_metadata().end()) {
+      authorization = absl::string_view(header->second.data(), header->second.size());
+      proof.authorization = &authorization;
+    } else if (const auto peer = context.auth_context();
+               peer != nullptr && peer->IsPeerAuthenticated()) {
+      for (const grpc::string_ref& name : peer->FindPropertyValues(kNames)) {
+        proof.certificate_names.emplace_back(name.data(), name.size());
+      }
+    }
+  }
+  TI_ASSIGN_OR_RETURN(const Principal* principal, policy->Identify(proof));
+  if (!MayDo(principal->role, needed)) {
+    return MakeError(
+        absl::StatusCode::kPermissionDenied, "ROLE_REQUIRED",
+        absl::StrCat(principal->id, " is ", v1::PrincipalConfig::Role_Name(principal->role),
+                     "; this needs ", v1::PrincipalConfig::Role_Name(needed)),
+        {{"role", v1::PrincipalConfig::Role_Name(needed)}});
+  }
+  TI_RETURN_IF_ERROR(meter_.Begin(*principal, clock_->Now()));
+  return Caller(policy, principal);
+}
+
+absl::Status Gate::AdmitHealth(const grpc::CallbackServerContext& context) {
+  if (Policy()->open_health()) return absl::OkStatus();
+  return Admit(context, v1::PrincipalConfig::READER).status();
+}
+
+absl::Status Gate::AdmitReflection(const grpc::CallbackServerContext& context) {
+  if (Policy()->open_reflection()) return absl::OkStatus();
+  return Admit(context, v1::PrincipalConfig::READER).status();
+}
+
+void Audit(const grpc::CallbackServerContext& context, const absl::StatusOr<Caller>& caller,
+           absl::string_view method, const std::string& resource, const absl::Status& outcome) {
+  LogInfo("audit", {{"principal", caller.ok() ? (*caller)->id : std::string()},
+                    {"peer", context.peer()},
+                    {"method", std::string(method)},
+                    {"resource", resource},
+                    {"outcome", std::string(absl::StatusCodeToString(outcome.code()))}});
+}
+
+}  // namespace tokeninventory

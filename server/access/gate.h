@@ -1,0 +1,56 @@
+// Where every call is let in or refused. Identity is looked at in the handlers'
+// first line: an interceptor of gRPC 1.51 cannot refuse a call, and its metadata
+// processors do not exist without TLS.
+#pragma once
+
+#include <grpcpp/server_context.h>
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "server/access/access_policy.h"
+#include "server/access/call_meter.h"
+
+namespace tokeninventory {
+
+// A caller who was let in. Keeps its policy alive.
+using Caller = std::shared_ptr<const Principal>;
+
+// Thread-safe.
+class Gate {
+ public:
+  Gate(std::shared_ptr<const AccessPolicy> policy, Clock* clock)
+      : clock_(clock), policy_(std::move(policy)) {}
+
+  // Who calls, if it may do what needs `needed` and has not called too often.
+  // UNAUTHENTICATED as AccessPolicy says; PERMISSION_DENIED (ROLE_REQUIRED);
+  // RESOURCE_EXHAUSTED as CallMeter says.
+  absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, Role needed);
+
+  // The same for calls that may be open to everybody.
+  absl::Status AdmitHealth(const grpc::CallbackServerContext& context);
+  absl::Status AdmitReflection(const grpc::CallbackServerContext& context);
+
+  absl::StatusOr<std::unique_ptr<CallMeter::Ticket>> OpenStream(const Caller& caller) {
+    return meter_.OpenStream(*caller);
+  }
+
+ private:
+  std::shared_ptr<const AccessPolicy> Policy();
+
+  Clock* const clock_;
+  CallMeter meter_;
+  Mutex mutex_;
+  std::shared_ptr<const AccessPolicy> policy_ ABSL_GUARDED_BY(mutex_);
+};
+
+// One line of the log for a call that asked a vendor or changed something, or wanted to:
+// who, from where, what, and what came of it.
+void Audit(const grpc::CallbackServerContext& context, const absl::StatusOr<Caller>& caller,
+           absl::string_view method, const std::string& resource, const absl::Status& outcome);
+
+}  // namespace tokeninventory

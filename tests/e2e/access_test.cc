@@ -1,0 +1,423 @@
+// Who may call what, over real gRPC: bearer tokens, roles, limits, the audit log.
+#include <gmock/gmock.h>
+#include <google/protobuf/descriptor.h>
+#include <grpcpp/create_channel.h>
+#include <grpcpp/security/credentials.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <optional>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
+#include "server/access/token_hash.h"
+#include "tests/e2e/service_process.h"
+#include "tests/e2e/test_service.h"
+#include "tests/testing/temp_dir.h"
+#include "tests/vendor_sim/vendor_sim.h"
+#include "tokeninventory/v1/sources.grpc.pb.h"
+#include "tokeninventory/v1/token_inventory.grpc.pb.h"
+
+namespace tokeninventory {
+namespace {
+
+using ::testing::AllOf;
+using ::testing::Contains;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+using ::testing::Not;
+using testing::QuickSim;
+using testing::ReasonOf;
+using testing::TestService;
+using vendor_sim::VendorSim;
+
+constexpr char kReaderToken[] = "reader-token-0123456789";
+constexpr char kOperatorToken[] = "operator-token-0123456789";
+
+std::string AccessConfig(const std::string& more = "") {
+  return absl::StrCat("access:\n  principals:\n    - {id: dashboard, token_hashes: ['",
+                      TokenHash::Of(kReaderToken)->Text(),
+                      "']}\n    - {id: oncall, role: OPERATOR, token_hashes: ['",
+                      TokenHash::Of(kOperatorToken)->Text(), "']}\n", more);
+}
+
+// A call as somebody: `authorization` verbatim, or none.
+class Call {
+ public:
+  explicit Call(const std::optional<std::string>& authorization) {
+    if (authorization) context_.AddMetadata("authorization", *authorization);
+    context_.set_deadline(std::chrono::system_clock::now() + std::chrono::seconds(20));
+  }
+  grpc::ClientContext* context() { return &context_; }
+
+ private:
+  grpc::ClientContext context_;
+};
+
+std::optional<std::string> Bearer(const std::string& token) {
+  return absl::StrCat("Bearer ", token);
+}
+
+// Every method of the service; what asking it comes to.
+struct Method {
+  const char* name;
+  bool for_operators;
+  grpc::Status (*ask)(const std::shared_ptr<grpc::Channel>&, grpc::ClientContext*);
+};
+
+// Of a stream: OK once it has said something.
+template <typename Response, typename Stream>
+grpc::Status FirstOf(Stream stream, grpc::ClientContext* context) {
+  Response response;
+  if (!stream->Read(&response)) return stream->Finish();
+  context->TryCancel();
+  while (stream->Read(&response)) {
+  }
+  stream->Finish();
+  return grpc::Status::OK;
+}
+
+const Method kMethods[] = {
+    {"GetToken", false,
+     [](const auto& channel, auto* context) {
+       v1::GetTokenRequest request;
+       request.set_name("sources/opal-test/tokens/none");
+       v1::Token response;
+       const grpc::Status status =
+           v1::TokenInventory::NewStub(channel)->GetToken(context, request, &response);
+       // It was let in.
+       return status.error_code() == grpc::StatusCode::NOT_FOUND ? grpc::Status::OK : status;
+     }},
+    {"BatchGetTokens", false,
+     [](const auto& channel, auto* context) {
+       v1::BatchGetTokensRequest request;
+       request.set_parent("sources/-");
+       request.add_names("sources/opal-test/tokens/none");
+       v1::BatchGetTokensResponse response;
+       return v1::TokenInventory::NewStub(channel)->BatchGetTokens(context, request, &response);
+     }},
+    {"ListTokens", false,
+     [](const auto& channel, auto* context) {
+       v1::ListTokensRequest request;
+       request.set_parent("sources/-");
+       v1::ListTokensResponse response;
+       return v1::TokenInventory::NewStub(channel)->ListTokens(context, request, &response);
+     }},
+    {"SummarizeTokens", false,
+     [](const auto& channel, auto* context) {
+       v1::SummarizeTokensRequest request;
+       request.set_parent("sources/-");
+       v1::SummarizeTokensResponse response;
+       return v1::TokenInventory::NewStub(channel)->SummarizeTokens(context, request, &response);
+     }},
+    {"ListTokenChanges", false,
+     [](const auto& channel, auto* context) {
+       v1::ListTokenChangesRequest request;
+       request.set_parent("sources/opal-test/tokens/none");
+       v1::ListTokenChangesResponse response;
+       const grpc::Status status =
+           v1::TokenInventory::NewStub(channel)->ListTokenChanges(context, request, &response);
+       return status.error_code() == grpc::StatusCode::NOT_FOUND ? grpc::Status::OK : status;
+     }},
+    {"ListExpirations", false,
+     [](const auto& channel, auto* context) {
+       v1::ListExpirationsRequest request;
+       request.set_parent("sources/-");
+       v1::ListExpirationsResponse response;
+       return v1::TokenInventory::NewStub(channel)->ListExpirations(context, request, &response);
+     }},
+    {"WatchTokens", false,
+     [](const auto& channel, auto* context) {
+       v1::WatchTokensRequest request;
+       request.set_parent("sources/-");
+       request.mutable_now();
+       return FirstOf<v1::WatchTokensResponse>(
+           v1::TokenInventory::NewStub(channel)->WatchTokens(context, request), context);
+     }},
+    {"WatchExpirations", false,
+     [](const auto& channel, auto* context) {
+       v1::WatchExpirationsRequest request;
+       request.set_parent("sources/-");
+       request.mutable_now();
+       return FirstOf<v1::WatchExpirationsResponse>(
+           v1::TokenInventory::NewStub(channel)->WatchExpirations(context, request), context);
+     }},
+    {"ListSources", false,
+     [](const auto& channel, auto* context) {
+       v1::ListSourcesResponse response;
+       return v1::Sources::NewStub(channel)->ListSources(context, {}, &response);
+     }},
+    {"GetSource", false,
+     [](const auto& channel, auto* context) {
+       v1::GetSourceRequest request;
+       request.set_name("sources/opal-test");
+       v1::Source response;
+       return v1::Sources::NewStub(channel)->GetSource(context, request, &response);
+     }},
+    {"RefreshToken", true,
+     [](const auto& channel, auto* context) {
+       v1::RefreshTokenRequest request;
+       request.set_name("sources/opal-test/tokens/none");
+       v1::Token response;
+       const grpc::Status status =
+           v1::TokenInventory::NewStub(channel)->RefreshToken(context, request, &response);
+       return status.error_code() == grpc::StatusCode::NOT_FOUND ? grpc::Status::OK : status;
+     }},
+    {"SyncSource", true,
+     [](const auto& channel, auto* context) {
+       v1::SyncSourceRequest request;
+       request.set_name("sources/opal-test");
+       return FirstOf<v1::SyncSourceResponse>(
+           v1::Sources::NewStub(channel)->SyncSource(context, request), context);
+     }},
+    {"ApproveSync", true,
+     [](const auto& channel, auto* context) {
+       v1::ApproveSyncRequest request;
+       request.set_name("sources/opal-test");
+       request.set_hold_id("none");
+       v1::ApproveSyncResponse response;
+       const grpc::Status status =
+           v1::Sources::NewStub(channel)->ApproveSync(context, request, &response);
+       return ReasonOf(status) == "NOTHING_HELD" ? grpc::Status::OK : status;
+     }},
+    {"PurgeSource", true,
+     [](const auto& channel, auto* context) {
+       v1::PurgeSourceRequest request;
+       request.set_name("sources/opal-test");
+       v1::PurgeSourceResponse response;
+       const grpc::Status status =
+           v1::Sources::NewStub(channel)->PurgeSource(context, request, &response);
+       return ReasonOf(status) == "SOURCE_CONFIGURED" ? grpc::Status::OK : status;
+     }},
+};
+
+grpc::Status CheckHealth(const std::shared_ptr<grpc::Channel>& channel,
+                         grpc::ClientContext* context) {
+  grpc::health::v1::HealthCheckResponse response;
+  return grpc::health::v1::Health::NewStub(channel)->Check(context, {}, &response);
+}
+grpc::Status WatchHealth(const std::shared_ptr<grpc::Channel>& channel,
+                         grpc::ClientContext* context) {
+  return FirstOf<grpc::health::v1::HealthCheckResponse>(
+      grpc::health::v1::Health::NewStub(channel)->Watch(context, {}), context);
+}
+grpc::Status Reflect(const std::shared_ptr<grpc::Channel>& channel, grpc::ClientContext* context) {
+  const auto stream =
+      grpc::reflection::v1::ServerReflection::NewStub(channel)->ServerReflectionInfo(context);
+  grpc::reflection::v1::ServerReflectionRequest request;
+  request.set_list_services("*");
+  grpc::reflection::v1::ServerReflectionResponse response;
+  stream->Write(request);
+  const bool answered = stream->Read(&response);
+  stream->WritesDone();
+  const grpc::Status status = stream->Finish();
+  return answered ? grpc::Status::OK : status;
+}
+
+class AccessTest : public ::testing::Test {
+ protected:
+  AccessTest() : sim_(QuickSim(20)) { EXPECT_TRUE(sim_.Start().ok()); }
+  VendorSim sim_;
+};
+
+TEST_F(AccessTest, EveryMethodByEveryCaller) {
+  const TestService service(sim_, AccessConfig());
+  // No method may be forgotten.
+  const auto methods_of = [](const char* name) {
+    return google::protobuf::DescriptorPool::generated_pool()
+        ->FindServiceByName(name)
+        ->method_count();
+  };
+  EXPECT_EQ(static_cast<int>(std::size(kMethods)), methods_of("tokeninventory.v1.TokenInventory") +
+                                                       methods_of("tokeninventory.v1.Sources"));
+  struct Who {
+    const char* name;
+    std::optional<std::string> authorization;
+    const char* reason;  // why no method is for it; empty: some are
+    bool is_operator;
+  };
+  const Who callers[] = {
+      {"nobody", std::nullopt, "CREDENTIALS_MISSING", false},
+      {"stranger", Bearer("somebody-elses-token-000"), "CREDENTIALS_UNKNOWN", false},
+      {"nothing behind Bearer", "Bearer ", "CREDENTIALS_UNKNOWN", false},
+      {"another scheme", absl::StrCat("Basic ", kOperatorToken), "CREDENTIALS_UNKNOWN", false},
+      {"no scheme", kOperatorToken, "CREDENTIALS_UNKNOWN", false},
+      {"a token and more", Bearer(absl::StrCat(kOperatorToken, "x")), "CREDENTIALS_UNKNOWN", false},
+      {"the beginning of one", Bearer("operator-token-012345678"), "CREDENTIALS_UNKNOWN", false},
+      {"a reader", Bearer(kReaderToken), "", false},
+      {"an operator", Bearer(kOperatorToken), "", true},
+      {"an operator, the scheme in other letters", absl::StrCat("bEARER ", kOperatorToken), "",
+       true},
+  };
+  for (const Who& who : callers) {
+    for (const Method& method : kMethods) {
+      SCOPED_TRACE(absl::StrCat(who.name, ": ", method.name));
+      Call call(who.authorization);
+      const grpc::Status status = method.ask(service.channel(), call.context());
+      if (*who.reason != '\0') {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAUTHENTICATED) << status.error_message();
+        EXPECT_EQ(ReasonOf(status), who.reason);
+      } else if (method.for_operators && !who.is_operator) {
+        EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED);
+        EXPECT_EQ(ReasonOf(status), "ROLE_REQUIRED");
+      } else {
+        EXPECT_TRUE(status.ok()) << status.error_code() << " " << status.error_message();
+      }
+      EXPECT_THAT(status.error_message(), Not(HasSubstr("token-0")));
+    }
+  }
+}
+
+TEST_F(AccessTest, HealthAndReflectionAreOpenOnlyWhenToldSo) {
+  for (const bool open : {false, true}) {
+    const TestService service(
+        sim_, AccessConfig(open ? "  open_health: true\n  open_reflection: true\n" : ""));
+    for (const auto& ask : {CheckHealth, WatchHealth, Reflect}) {
+      Call nobody(std::nullopt);
+      EXPECT_EQ(ask(service.channel(), nobody.context()).error_code(),
+                open ? grpc::StatusCode::OK : grpc::StatusCode::UNAUTHENTICATED);
+      Call reader(Bearer(kReaderToken));
+      EXPECT_TRUE(ask(service.channel(), reader.context()).ok());
+    }
+  }
+}
+
+TEST_F(AccessTest, LimitsAreEachPrincipalsOwn) {
+  const std::string limits = absl::StrCat(
+      "access:\n  principals:\n    - {id: slow, max_calls_per_second: 0.001, token_hashes: ['",
+      TokenHash::Of(kReaderToken)->Text(), "']}\n    - {id: few, max_streams: 2, token_hashes: ['",
+      TokenHash::Of(kOperatorToken)->Text(), "']}\n");
+  const TestService service(sim_, limits);
+  const auto list = [&](const char* token) {
+    Call call(Bearer(token));
+    v1::ListSourcesResponse response;
+    return v1::Sources::NewStub(service.channel())->ListSources(call.context(), {}, &response);
+  };
+  EXPECT_TRUE(list(kReaderToken).ok());
+  const grpc::Status refused = list(kReaderToken);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_EQ(ReasonOf(refused), "CALL_RATE");
+  for (int i = 0; i < 5; ++i) EXPECT_TRUE(list(kOperatorToken).ok());
+
+  const auto stub = v1::TokenInventory::NewStub(service.channel());
+  v1::WatchTokensRequest request;
+  request.set_parent("sources/-");
+  request.mutable_now();
+  v1::WatchTokensResponse response;
+  Call first(Bearer(kOperatorToken));
+  Call second(Bearer(kOperatorToken));
+  const auto one = stub->WatchTokens(first.context(), request);
+  const auto two = stub->WatchTokens(second.context(), request);
+  ASSERT_TRUE(one->Read(&response));
+  ASSERT_TRUE(two->Read(&response));
+  Call third(Bearer(kOperatorToken));
+  const auto three = stub->WatchTokens(third.context(), request);
+  EXPECT_FALSE(three->Read(&response));
+  EXPECT_EQ(ReasonOf(three->Finish()), "TOO_MANY_STREAMS");
+  first.context()->TryCancel();
+  while (one->Read(&response)) {
+  }
+  one->Finish();
+  // The place is free once the service has let go of the stream.
+  for (bool opened = false; !opened;) {
+    Call again(Bearer(kOperatorToken));
+    const auto stream = stub->WatchTokens(again.context(), request);
+    opened = stream->Read(&response);
+    if (opened) again.context()->TryCancel();
+    while (stream->Read(&response)) {
+    }
+    const grpc::Status status = stream->Finish();
+    if (!opened) {
+      ASSERT_EQ(ReasonOf(status), "TOO_MANY_STREAMS");
+    }
+  }
+  second.context()->TryCancel();
+  while (two->Read(&response)) {
+  }
+  two->Finish();
+}
+
+TEST_F(AccessTest, WhatAsksOrChangesIsAudited) {
+  ::testing::internal::CaptureStderr();
+  {
+    const TestService service(sim_, AccessConfig());
+    for (const Method& method : kMethods) {
+      Call reader(Bearer(kReaderToken));
+      method.ask(service.channel(), reader.context());
+      Call call(Bearer(kOperatorToken));
+      method.ask(service.channel(), call.context());
+    }
+  }
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  for (const Method& method : kMethods) {
+    const auto line = [&](const std::string& outcome) {
+      return HasSubstr(absl::StrCat("\"method\":\"", method.name,
+                                    "\",\"resource\":\"sources/opal-test", outcome));
+    };
+    if (!method.for_operators) {
+      EXPECT_THAT(log, Not(HasSubstr(absl::StrCat("\"method\":\"", method.name, "\""))));
+    } else {
+      EXPECT_THAT(log, line(""));
+    }
+  }
+  EXPECT_THAT(log, HasSubstr("\"principal\":\"oncall\",\"peer\":\"ipv4:127.0.0.1:"));
+  EXPECT_THAT(log, HasSubstr("\"outcome\":\"PERMISSION_DENIED\""));
+  EXPECT_THAT(log, AllOf(Not(HasSubstr(kReaderToken)), Not(HasSubstr(kOperatorToken))));
+}
+
+TEST(AccessConfigTest, EveryProblemIsListed) {
+  const testing::TempDir folder;
+  const auto problems = [&](const std::string& access) {
+    std::ofstream(folder.File("config.yaml")) << "access: " << access << "\n";
+    return absl::StrJoin(LoadServerConfig(folder.File("config.yaml"), {}, Clock::Real()).problems,
+                         "\n");
+  };
+  const std::string hash = TokenHash::Of(kReaderToken)->Text();
+  const struct {
+    std::string access;
+    const char* what;
+  } cases[] = {
+      {"{}", "access.principals: missing"},
+      {"{principals: [{}]}", "principals[0].id: missing"},
+      {"{principals: [{id: a}]}", "principals[0].token_hashes: missing"},
+      {"{principals: [{id: Not An Id}]}", "principals[0].id: must be of a-z"},
+      {"{principals: [{id: anonymous}]}", "is taken"},
+      {absl::StrCat("{principals: [{id: a, token_hashes: [", hash, "]}, {id: a, token_hashes: [",
+                    hash, "]}]}"),
+       "principals[1].id: `a` is taken"},
+      {"{principals: [{id: a, token_hashes: [plain-text-token-0123456789]}]}",
+       "principals[0].token_hashes[0]: is no hash of a token"},
+      {"{principals: [{id: a, certificate_names: [x]}]}", "needs `tls.client_ca_file`"},
+      {"{principals: [{id: a, certificate_names: [x, x]}]}", "`x` is taken"},
+      {"{principals: [{id: a, role: ADMIN}]}", "role"},
+      {"{principals: [{id: a, max_streams: -1}]}", "max_streams: must not be negative"},
+      {"{principals: [{id: a, max_calls_per_second: -1}]}", "max_calls_per_second"},
+  };
+  for (const auto& c : cases) {
+    const std::string found = problems(c.access);
+    EXPECT_THAT(found, HasSubstr(c.what)) << c.access;
+    EXPECT_THAT(found, Not(HasSubstr("plain-text"))) << "it may be a token";
+  }
+  EXPECT_EQ(problems(absl::StrCat("{principals: [{id: a, token_hashes: ['", hash, "']}]}")), "");
+}
+
+TEST(AccessConfigTest, HashTokenPrintsWhatTheConfigurationTakes) {
+  const testing::Finished made = testing::RunService({"hash-token", "--new"});
+  ASSERT_EQ(made.exit_code, 0) << made.output;
+  const std::vector<std::string> lines = absl::StrSplit(made.output, '\n');
+  ASSERT_GE(lines.size(), 2u);
+  EXPECT_TRUE(TokenHash::Parse(lines[1])->Matches(lines[0]));
+  EXPECT_FALSE(TokenHash::Parse(lines[1])->Matches(lines[1]));
+  const std::vector<std::string> again =
+      absl::StrSplit(testing::RunService({"hash-token", "--new"}).output, '\n');
+  EXPECT_NE(again[0], lines[0]);
+  EXPECT_FALSE(TokenHash::Of("too short").ok());
+  EXPECT_FALSE(TokenHash::Of("with a space 0123456789").ok());
+  EXPECT_NE(TokenHash::Of(kReaderToken)->Text(), TokenHash::Of(kReaderToken)->Text()) << "salted";
+}
+
+}  // namespace
+}  // namespace tokeninventory
