@@ -62,23 +62,43 @@ absl::StatusOr<v1::TokenView> EffectiveView(v1::TokenView view, v1::TokenView un
   return view == v1::TOKEN_VIEW_UNSPECIFIED ? unspecified : view;
 }
 
-absl::StatusOr<int> FindParentSource(const Snapshot& snapshot, absl::string_view parent) {
-  TI_ASSIGN_OR_RETURN(const std::string id, ParseSourceName(parent, "parent", true));
-  if (id == kAnySource) return ScanFilter::kAllSources;
-  const int index = snapshot.FindSource(id);
-  if (index < 0) return NoSuchSource(parent);
-  return index;
+absl::Status CheckVisible(const SourceSet& visible, absl::string_view source) {
+  if (visible.Has(source)) return absl::OkStatus();
+  return MakeError(absl::StatusCode::kPermissionDenied, "SOURCE_FORBIDDEN",
+                   absl::StrCat("the caller may not see ", SourceName(source)),
+                   {{"source", SourceName(source)}});
 }
 
-absl::StatusOr<std::string> GetToken(const Snapshot& snapshot, const v1::GetTokenRequest& request) {
+absl::Status CheckTokenVisible(const SourceSet& visible, absl::string_view token_name) {
+  const absl::string_view path = SourceIdOf(token_name);
+  return CheckVisible(visible, path.substr(0, path.find('/')));
+}
+
+absl::StatusOr<ScanFilter> FindParent(const Snapshot& snapshot, const SourceSet& visible,
+                                      absl::string_view parent) {
+  TI_ASSIGN_OR_RETURN(const std::string id, ParseSourceName(parent, "parent", true));
+  ScanFilter scan;
+  if (id == kAnySource) {
+    scan.visible = snapshot.Visible(visible);
+    return scan;
+  }
+  TI_RETURN_IF_ERROR(CheckVisible(visible, id));
+  scan.source = snapshot.FindSource(id);
+  if (scan.source < 0) return NoSuchSource(parent);
+  return scan;
+}
+
+absl::StatusOr<std::string> GetToken(const Snapshot& snapshot, const SourceSet& visible,
+                                     const v1::GetTokenRequest& request) {
   TI_ASSIGN_OR_RETURN(const v1::TokenView view, EffectiveView(request.view(), v1::FULL));
   TI_RETURN_IF_ERROR(CheckTokenName(request.name(), "name"));
+  TI_RETURN_IF_ERROR(CheckTokenVisible(visible, request.name()));
   const TokenRef token = snapshot.Find(request.name());
   if (token.full.empty()) return NoSuchToken(request.name());
   return std::string(token.bytes(view));
 }
 
-absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot,
+absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot, const SourceSet& visible,
                                            const v1::BatchGetTokensRequest& request) {
   TI_ASSIGN_OR_RETURN(const v1::TokenView view, EffectiveView(request.view(), v1::BASIC));
   std::string prefix;
@@ -100,6 +120,7 @@ absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot,
     const std::string& name = request.names(i);
     const std::string field = absl::StrCat("names[", i, "]");
     TI_RETURN_IF_ERROR(CheckTokenName(name, field));
+    TI_RETURN_IF_ERROR(CheckTokenVisible(visible, name));
     if (!absl::StartsWith(name, prefix)) {
       return FieldError(field, "NAME_OUTSIDE_PARENT",
                         absl::StrCat("is not under ", request.parent()));
@@ -120,23 +141,25 @@ absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot,
   return answer;
 }
 
-std::vector<std::string> UnreachableSources(const Snapshot& snapshot, int source) {
+std::vector<std::string> UnreachableSources(const Snapshot& snapshot, const ScanFilter& scan) {
   std::vector<std::string> names;
   for (std::size_t i = 0; i < snapshot.sources().size(); ++i) {
     const SourceEntry& entry = snapshot.sources()[i];
-    if (source != ScanFilter::kAllSources && source != static_cast<int>(i)) continue;
+    if (!scan.LetsSource(static_cast<int>(i))) continue;
     if (IsUnreachable(*entry.status)) names.push_back(SourceName(entry.id));
   }
   std::sort(names.begin(), names.end());
   return names;
 }
 
-absl::StatusOr<HistoryQuery> ParseHistoryQuery(const Snapshot& snapshot, absl::string_view epoch,
+absl::StatusOr<HistoryQuery> ParseHistoryQuery(const Snapshot& snapshot, const SourceSet& visible,
+                                               absl::string_view epoch,
                                                const v1::ListTokenChangesRequest& request) {
   HistoryQuery query;
   TI_ASSIGN_OR_RETURN(query.limit, EffectivePageSize(request.page_size()));
   TI_ASSIGN_OR_RETURN(query.view, EffectiveView(request.view(), v1::BASIC));
   TI_RETURN_IF_ERROR(CheckTokenName(request.parent(), "parent"));
+  TI_RETURN_IF_ERROR(CheckTokenVisible(visible, request.parent()));
   const TokenRef token = snapshot.Find(request.parent());
   if (token.full.empty()) return NoSuchToken(request.parent());
   query.row = token.row;
@@ -189,9 +212,10 @@ v1::Source MakeSource(const SourceEntry& entry) {
   return source;
 }
 
-absl::StatusOr<v1::Source> GetSource(const Snapshot& snapshot,
+absl::StatusOr<v1::Source> GetSource(const Snapshot& snapshot, const SourceSet& visible,
                                      const v1::GetSourceRequest& request) {
   TI_ASSIGN_OR_RETURN(const std::string id, ParseSourceName(request.name(), "name", false));
+  TI_RETURN_IF_ERROR(CheckVisible(visible, id));
   const int index = snapshot.FindSource(id);
   if (index < 0) return NoSuchSource(request.name());
   const SourceEntry& entry = snapshot.sources()[static_cast<std::size_t>(index)];
@@ -200,6 +224,7 @@ absl::StatusOr<v1::Source> GetSource(const Snapshot& snapshot,
 }
 
 absl::StatusOr<v1::ListSourcesResponse> ListSources(const Snapshot& snapshot,
+                                                    const SourceSet& visible,
                                                     absl::string_view epoch,
                                                     const v1::ListSourcesRequest& request) {
   TI_ASSIGN_OR_RETURN(const int page_size, EffectivePageSize(request.page_size()));
@@ -210,7 +235,9 @@ absl::StatusOr<v1::ListSourcesResponse> ListSources(const Snapshot& snapshot,
   }
   std::vector<const SourceEntry*> entries;
   for (const SourceEntry& entry : snapshot.sources()) {
-    if (entry.id > cursor.after_name() && !entry.is_forgotten()) entries.push_back(&entry);
+    if (entry.id > cursor.after_name() && !entry.is_forgotten() && visible.Has(entry.id)) {
+      entries.push_back(&entry);
+    }
   }
   std::sort(entries.begin(), entries.end(),
             [](const SourceEntry* a, const SourceEntry* b) { return a->id < b->id; });

@@ -27,20 +27,28 @@ absl::StatusOr<int> EffectivePageSize(std::int32_t page_size);
 // The view that unspecified stands for; INVALID_ARGUMENT for an unknown number.
 absl::StatusOr<v1::TokenView> EffectiveView(v1::TokenView view, v1::TokenView unspecified);
 
-// Of a `parent` that must be `sources/{source}` or `sources/-`. NOT_FOUND when
-// there is no such source.
-absl::StatusOr<int> FindParentSource(const Snapshot& snapshot, absl::string_view parent);
+// What a scan visits of a `parent` that must be `sources/{source}` or `sources/-`, for a
+// caller who may see `visible`. PERMISSION_DENIED (SOURCE_FORBIDDEN) for another source,
+// whether it is there or not; NOT_FOUND when there is no such source.
+absl::StatusOr<ScanFilter> FindParent(const Snapshot& snapshot, const SourceSet& visible,
+                                      absl::string_view parent);
+
+// PERMISSION_DENIED (SOURCE_FORBIDDEN) unless `visible` has the source of this id.
+absl::Status CheckVisible(const SourceSet& visible, absl::string_view source);
+// The same for the source of a token's name.
+absl::Status CheckTokenVisible(const SourceSet& visible, absl::string_view token_name);
 
 // The bytes of GetToken's answer. NOT_FOUND (TOKEN_NOT_FOUND).
-absl::StatusOr<std::string> GetToken(const Snapshot& snapshot, const v1::GetTokenRequest& request);
+absl::StatusOr<std::string> GetToken(const Snapshot& snapshot, const SourceSet& visible,
+                                     const v1::GetTokenRequest& request);
 
 // The bytes of a BatchGetTokensResponse.
-absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot,
+absl::StatusOr<std::string> BatchGetTokens(const Snapshot& snapshot, const SourceSet& visible,
                                            const v1::BatchGetTokensRequest& request);
 
-// The sources, or the one of this index, whose tokens may be out of date or
-// incomplete: `sources/{source}`, sorted.
-std::vector<std::string> UnreachableSources(const Snapshot& snapshot, int source);
+// The sources of a scan whose tokens may be out of date or incomplete:
+// `sources/{source}`, sorted.
+std::vector<std::string> UnreachableSources(const Snapshot& snapshot, const ScanFilter& scan);
 
 // A ListTokenChanges request, checked.
 struct HistoryQuery {
@@ -50,7 +58,8 @@ struct HistoryQuery {
   v1::TokenView view = v1::BASIC;
   std::uint64_t request_hash = 0;
 };
-absl::StatusOr<HistoryQuery> ParseHistoryQuery(const Snapshot& snapshot, absl::string_view epoch,
+absl::StatusOr<HistoryQuery> ParseHistoryQuery(const Snapshot& snapshot, const SourceSet& visible,
+                                               absl::string_view epoch,
                                                const v1::ListTokenChangesRequest& request);
 
 // The answer, from `query.limit + 1` entries or fewer, newest first.
@@ -63,8 +72,10 @@ absl::Status NoSuchSource(absl::string_view name);
 // A source with all that is known of it now.
 v1::Source MakeSource(const SourceEntry& entry);
 
-absl::StatusOr<v1::Source> GetSource(const Snapshot& snapshot, const v1::GetSourceRequest& request);
+absl::StatusOr<v1::Source> GetSource(const Snapshot& snapshot, const SourceSet& visible,
+                                     const v1::GetSourceRequest& request);
 absl::StatusOr<v1::ListSourcesResponse> ListSources(const Snapshot& snapshot,
+                                                    const SourceSet& visible,
                                                     absl::string_view epoch,
                                                     const v1::ListSourcesRequest& request);
 

@@ -188,15 +188,17 @@ void ChooseIndex(const std::vector<OrderTerm>& terms, ListPlan& plan) {
 
 bool ListPlan::is_cheap() const {
   return filter.matches_all() && skip <= kMaxPageSize && !cursor.backward() &&
-         scan.source == ScanFilter::kAllSources && (order.empty() || index != nullptr);
+         scan.source == ScanFilter::kAllSources && scan.visible.empty() &&
+         (order.empty() || index != nullptr);
 }
 
-absl::StatusOr<ListPlan> PlanList(const Snapshot& snapshot, absl::string_view epoch,
-                                  const v1::ListTokensRequest& request, absl::Time now) {
+absl::StatusOr<ListPlan> PlanList(const Snapshot& snapshot, const SourceSet& visible,
+                                  absl::string_view epoch, const v1::ListTokensRequest& request,
+                                  absl::Time now) {
   ListPlan plan;
   TI_ASSIGN_OR_RETURN(plan.page_size, EffectivePageSize(request.page_size()));
   TI_ASSIGN_OR_RETURN(plan.view, EffectiveView(request.view(), v1::BASIC));
-  TI_ASSIGN_OR_RETURN(plan.scan.source, FindParentSource(snapshot, request.parent()));
+  TI_ASSIGN_OR_RETURN(plan.scan, FindParent(snapshot, visible, request.parent()));
   plan.scan.show_deleted = request.show_deleted();
   if (request.skip() < 0) {
     return FieldError("skip", "INVALID_SKIP", "must not be negative");
@@ -265,7 +267,7 @@ std::string AnswerList(const Snapshot& snapshot, absl::string_view epoch, const 
   rest.set_resume_token(EncodeResumeToken(epoch, cursor.first_revision()));
   rest.set_revision(snapshot.revision());
   if (plan.is_first_page) {
-    for (std::string& name : UnreachableSources(snapshot, plan.scan.source)) {
+    for (std::string& name : UnreachableSources(snapshot, plan.scan)) {
       rest.add_unreachable(std::move(name));
     }
   }
@@ -273,9 +275,10 @@ std::string AnswerList(const Snapshot& snapshot, absl::string_view epoch, const 
   return answer;
 }
 
-absl::StatusOr<std::string> ListTokens(const Snapshot& snapshot, absl::string_view epoch,
+absl::StatusOr<std::string> ListTokens(const Snapshot& snapshot, const SourceSet& visible,
+                                       absl::string_view epoch,
                                        const v1::ListTokensRequest& request, absl::Time now) {
-  TI_ASSIGN_OR_RETURN(const ListPlan plan, PlanList(snapshot, epoch, request, now));
+  TI_ASSIGN_OR_RETURN(const ListPlan plan, PlanList(snapshot, visible, epoch, request, now));
   return AnswerList(snapshot, epoch, plan);
 }
 

@@ -35,14 +35,16 @@ struct ListPlan {
 
 // Checks a request. INVALID_ARGUMENT names the field; NOT_FOUND when there is no
 // such source. `now` is what the filter's `now` means on the first page.
-absl::StatusOr<ListPlan> PlanList(const Snapshot& snapshot, absl::string_view epoch,
-                                  const v1::ListTokensRequest& request, absl::Time now);
+absl::StatusOr<ListPlan> PlanList(const Snapshot& snapshot, const SourceSet& visible,
+                                  absl::string_view epoch, const v1::ListTokensRequest& request,
+                                  absl::Time now);
 
 // The bytes of a ListTokensResponse.
 std::string AnswerList(const Snapshot& snapshot, absl::string_view epoch, const ListPlan& plan);
 
 // Both in one.
-absl::StatusOr<std::string> ListTokens(const Snapshot& snapshot, absl::string_view epoch,
+absl::StatusOr<std::string> ListTokens(const Snapshot& snapshot, const SourceSet& visible,
+                                       absl::string_view epoch,
                                        const v1::ListTokensRequest& request, absl::Time now);
 
 }  // namespace tokeninventory

@@ -52,10 +52,19 @@ TokenRef Snapshot::Find(absl::string_view name) const {
   return found;
 }
 
+std::vector<bool> Snapshot::Visible(const SourceSet& sources) const {
+  std::vector<bool> visible;
+  if (sources.all()) return visible;
+  for (const SourceEntry& entry : sources_) visible.push_back(sources.Has(entry.id));
+  // Empty would mean all.
+  if (visible.empty()) visible.push_back(false);
+  return visible;
+}
+
 std::int64_t Snapshot::Count(const ScanFilter& filter) const {
   std::int64_t count = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {
-    if (filter.source != ScanFilter::kAllSources && filter.source != static_cast<int>(i)) continue;
+    if (!filter.LetsSource(static_cast<int>(i))) continue;
     count += filter.show_deleted ? sources_[i].rows : sources_[i].shown;
   }
   return count;

@@ -22,6 +22,7 @@
 #include "inventory/filter/filter_row.h"
 #include "inventory/name_index.h"
 #include "inventory/sorted_index.h"
+#include "inventory/source_set.h"
 #include "tokeninventory/v1/source.pb.h"
 #include "tokeninventory/v1/token.pb.h"
 
@@ -64,9 +65,15 @@ struct ScanFilter {
   static constexpr int kAllSources = -1;
   int source = kAllSources;  // index, or kAllSources
   bool show_deleted = false;
+  // By index, which of them may be seen at all; empty: all.
+  std::vector<bool> visible = {};
 
+  bool LetsSource(int index) const {
+    return (source == kAllSources || index == source) &&
+           (visible.empty() || visible[static_cast<std::size_t>(index)]);
+  }
   bool Lets(const TokenRef& token) const {
-    if (source != kAllSources && token.source != source) return false;
+    if (!LetsSource(token.source)) return false;
     return show_deleted || token.presence == v1::Token::LISTED ||
            token.presence == v1::Token::MISSING;
   }
@@ -89,6 +96,9 @@ class Snapshot {
 
   // The index of a source id, or -1.
   int FindSource(absl::string_view id) const;
+
+  // For ScanFilter::visible, of this snapshot.
+  std::vector<bool> Visible(const SourceSet& sources) const;
 
   // The token of a row, or one with empty `full`.
   TokenRef At(std::int64_t row) const;
@@ -228,10 +238,10 @@ void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, const Filter& 
       continue;
     }
     std::uint64_t slots = (filter.show_deleted ? block->there : block->shown) >> first << first;
-    if (filter.source != ScanFilter::kAllSources) {
+    if (filter.source != ScanFilter::kAllSources || !filter.visible.empty()) {
       for (std::uint64_t left = slots; left != 0; left &= left - 1) {
         const int slot = absl::countr_zero(left);
-        if (block->slots[static_cast<std::size_t>(slot)].source != filter.source) {
+        if (!filter.LetsSource(block->slots[static_cast<std::size_t>(slot)].source)) {
           slots &= ~(std::uint64_t{1} << slot);
         }
       }

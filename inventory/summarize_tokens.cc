@@ -80,7 +80,7 @@ class Summary {
     }
     response.set_total_count(total_);
     response.set_revision(snapshot_.revision());
-    for (std::string& name : UnreachableSources(snapshot_, plan_.scan.source)) {
+    for (std::string& name : UnreachableSources(snapshot_, plan_.scan)) {
       response.add_unreachable(std::move(name));
     }
     return response;
@@ -190,11 +190,11 @@ class Summary {
 
 }  // namespace
 
-absl::StatusOr<SummaryPlan> PlanSummary(const Snapshot& snapshot,
+absl::StatusOr<SummaryPlan> PlanSummary(const Snapshot& snapshot, const SourceSet& visible,
                                         const v1::SummarizeTokensRequest& request, absl::Time now) {
   SummaryPlan plan;
   plan.now = now;
-  TI_ASSIGN_OR_RETURN(plan.scan.source, FindParentSource(snapshot, request.parent()));
+  TI_ASSIGN_OR_RETURN(plan.scan, FindParent(snapshot, visible, request.parent()));
   plan.scan.show_deleted = request.show_deleted();
   FilterOptions options;
   options.now = now;

@@ -24,7 +24,7 @@ struct SummaryPlan {
 };
 
 // INVALID_ARGUMENT names the field; NOT_FOUND when there is no such source.
-absl::StatusOr<SummaryPlan> PlanSummary(const Snapshot& snapshot,
+absl::StatusOr<SummaryPlan> PlanSummary(const Snapshot& snapshot, const SourceSet& visible,
                                         const v1::SummarizeTokensRequest& request, absl::Time now);
 
 // Looks at every token: for a scan pool. RESOURCE_EXHAUSTED (TOO_MANY_GROUPS).

@@ -93,7 +93,7 @@ absl::StatusOr<std::vector<int>> ParseChangedFields(const google::protobuf::Fiel
 }
 
 TokenWatchView::TokenWatchView(WatchScope scope)
-    : WatchView(scope.source,
+    : WatchView(scope.source, scope.visible,
                 absl::StrCat("tokens\n", scope.source, "\n", scope.view, "\n",
                              absl::StrJoin(scope.changed_fields, ","), "\n", scope.filter_text)),
       scope_(std::move(scope)),
@@ -101,7 +101,8 @@ TokenWatchView::TokenWatchView(WatchScope scope)
                                          : absl::StrCat(SourceName(scope_.source), "/tokens/")) {}
 
 bool TokenWatchView::is_filtered() const {
-  return !scope_.filter.matches_all() || !scope_.changed_fields.empty() || !source().empty();
+  return !scope_.filter.matches_all() || !scope_.changed_fields.empty() || !source().empty() ||
+         !visible().all();
 }
 
 void TokenWatchView::AppendChange(const FeedChange& change, std::string& events) const {
@@ -110,6 +111,7 @@ void TokenWatchView::AppendChange(const FeedChange& change, std::string& events)
   const TokenFacts after = ReadTokenFacts(change.change.after);
   const TokenFacts& facts = after.valid ? after : before;
   if (!absl::StartsWith(facts.name, name_prefix_)) return;
+  if (!visible().Has(SourceIdOf(facts.source))) return;
   const Transition transition = TransitionOf(change.change, before, after, scope_.filter);
   if (transition.type == Event::TYPE_UNSPECIFIED) return;
   const std::vector<int>& wanted = scope_.changed_fields;
@@ -140,6 +142,7 @@ EncodedInitial TokenWatchView::EncodeInitial(const Snapshot& snapshot, std::int6
   result.after = after;
   result.done = true;
   ScanFilter filter;
+  filter.visible = snapshot.Visible(visible());
   bool nothing = false;
   if (!scope_.source.empty()) {
     filter.source = snapshot.FindSource(scope_.source);

@@ -17,6 +17,7 @@ namespace tokeninventory {
 // What a watcher of tokens asks for.
 struct WatchScope {
   std::string source;  // id; empty: all
+  SourceSet visible;
   v1::TokenView view = v1::BASIC;
   std::string filter_text;
   Filter filter;  // made of it

@@ -210,7 +210,15 @@ absl::Status WatchHub::GapError(v1::WatchReset::Reason reason) const {
        {"current_revision", absl::StrCat(HeadRevision())}});
 }
 
-WatchMessage WatchHub::MakeProgressMessage(std::int64_t revision, absl::Time now) {
+WatchMessage WatchHub::MakeProgressMessage(const SourceSet& visible, std::int64_t revision,
+                                           absl::Time now) {
+  const auto make = [&] {
+    return EncodeProgress(
+        MakeProgress(*options_.inventory->Current(), visible, *options_.feed, revision, now),
+        options_.epoch);
+  };
+  // One message serves all who may see everything, which most may.
+  if (!visible.all()) return make();
   // Before the snapshot is read, so that what is kept is never older than it says.
   const std::int64_t publication = options_.inventory->publications();
   const ChangeFeed::Bounds bounds = options_.feed->bounds();
@@ -218,9 +226,7 @@ WatchMessage WatchHub::MakeProgressMessage(std::int64_t revision, absl::Time now
   if (progress_ == nullptr || progress_publication_ != publication || progress_time_ != now ||
       progress_revision_ != revision || progress_head_ != bounds.head ||
       progress_oldest_ != bounds.oldest) {
-    progress_ =
-        EncodeProgress(MakeProgress(*options_.inventory->Current(), *options_.feed, revision, now),
-                       options_.epoch);
+    progress_ = make();
     progress_publication_ = publication;
     progress_time_ = now;
     progress_revision_ = revision;

@@ -100,7 +100,7 @@ class WatchHub {
   // For sessions.
   const Options& options() const { return options_; }
   absl::Duration stalled_after() const { return stalled_after_; }
-  WatchMessage MakeProgressMessage(std::int64_t revision, absl::Time now);
+  WatchMessage MakeProgressMessage(const SourceSet& visible, std::int64_t revision, absl::Time now);
   // The newest revision that a client may know: the inventory is a moment ahead of
   // the feed, and a list may have told its revision already.
   std::int64_t HeadRevision() const;

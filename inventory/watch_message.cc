@@ -132,8 +132,8 @@ WatchMessage WithReset(v1::WatchReset::Reason reason, const WatchMessage& messag
   return std::make_shared<const std::string>(response.SerializeAsString() + *message);
 }
 
-v1::Progress MakeProgress(const Snapshot& snapshot, const ChangeFeed& feed, std::int64_t revision,
-                          absl::Time now) {
+v1::Progress MakeProgress(const Snapshot& snapshot, const SourceSet& visible,
+                          const ChangeFeed& feed, std::int64_t revision, absl::Time now) {
   const ChangeFeed::Bounds bounds = feed.bounds();
   v1::Progress progress;
   progress.set_revision(revision);
@@ -149,6 +149,7 @@ v1::Progress MakeProgress(const Snapshot& snapshot, const ChangeFeed& feed, std:
   }
   ToProto(lag, progress.mutable_lag());
   for (const SourceEntry& entry : snapshot.sources()) {
+    if (!visible.Has(entry.id)) continue;
     v1::SourceFreshness& freshness = *progress.add_sources();
     freshness.set_source(SourceName(entry.id));
     freshness.set_state(entry.status->state());

@@ -47,7 +47,7 @@ WatchMessage WithReset(v1::WatchReset::Reason reason, const WatchMessage& messag
 
 // Progress of a stream that was told all up to `revision`. `snapshot` is the
 // current one.
-v1::Progress MakeProgress(const Snapshot& snapshot, const ChangeFeed& feed, std::int64_t revision,
-                          absl::Time now);
+v1::Progress MakeProgress(const Snapshot& snapshot, const SourceSet& visible,
+                          const ChangeFeed& feed, std::int64_t revision, absl::Time now);
 
 }  // namespace tokeninventory

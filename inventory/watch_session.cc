@@ -226,32 +226,34 @@ void WatchSession::PumpLocked(absl::Time now) {
 
 void WatchSession::PumpInitialLocked() {
   fetching_ = true;
-  const bool accepted = hub_.RunScan([self = shared_from_this(), snapshot = initial_,
-                                      after = initial_after_] {
-    const WatchHub::Options& hub = self->hub_.options();
-    // How fresh the sources are now, not when the snapshot was made.
-    const v1::Progress progress =
-        MakeProgress(*hub.inventory->Current(), *hub.feed, snapshot->revision(), hub.clock->Now());
-    EncodedInitial part = self->group_->view().EncodeInitial(*snapshot, after, hub.epoch, progress);
-    MutexLock lock(self->mutex_);
-    self->fetching_ = false;
-    if (self->sink_ == nullptr) return;
-    if (self->ending_ || self->writing_) return self->PumpLocked(hub.clock->Now());
-    self->initial_after_ = part.after;
-    std::optional<std::int64_t> resume_revision;
-    if (part.done) {
-      resume_revision = snapshot->revision();
-      self->initial_ = nullptr;
-      self->hub_.ReturnInitialTurn();
-    }
-    WatchMessage message = std::move(part.message);
-    if (self->reset_) {
-      message = WithReset(*self->reset_, message);
-      self->reset_.reset();
-      self->resume_revision_.reset();  // of no use any more
-    }
-    self->WriteLocked(message, resume_revision);
-  });
+  const bool accepted =
+      hub_.RunScan([self = shared_from_this(), snapshot = initial_, after = initial_after_] {
+        const WatchHub::Options& hub = self->hub_.options();
+        // How fresh the sources are now, not when the snapshot was made.
+        const v1::Progress progress =
+            MakeProgress(*hub.inventory->Current(), self->group_->view().visible(), *hub.feed,
+                         snapshot->revision(), hub.clock->Now());
+        EncodedInitial part =
+            self->group_->view().EncodeInitial(*snapshot, after, hub.epoch, progress);
+        MutexLock lock(self->mutex_);
+        self->fetching_ = false;
+        if (self->sink_ == nullptr) return;
+        if (self->ending_ || self->writing_) return self->PumpLocked(hub.clock->Now());
+        self->initial_after_ = part.after;
+        std::optional<std::int64_t> resume_revision;
+        if (part.done) {
+          resume_revision = snapshot->revision();
+          self->initial_ = nullptr;
+          self->hub_.ReturnInitialTurn();
+        }
+        WatchMessage message = std::move(part.message);
+        if (self->reset_) {
+          message = WithReset(*self->reset_, message);
+          self->reset_.reset();
+          self->resume_revision_.reset();  // of no use any more
+        }
+        self->WriteLocked(message, resume_revision);
+      });
   if (accepted) return;
   // The pool has room for all who may send an initial state at once, but other work
   // may have taken it.
@@ -376,7 +378,8 @@ void WatchSession::WriteChangesLocked(const EncodedChanges& changes) {
 void WatchSession::WriteProgressLocked(absl::Time now) {
   progress_at_.reset();
   next_ = group_->Skip(next_);
-  WriteLocked(hub_.MakeProgressMessage(next_.revision - 1, now), next_.revision - 1);
+  WriteLocked(hub_.MakeProgressMessage(group_->view().visible(), next_.revision - 1, now),
+              next_.revision - 1);
 }
 
 void WatchSession::FinishLocked(const absl::Status& status) {

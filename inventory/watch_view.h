@@ -8,9 +8,11 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "inventory/change_feed.h"
 #include "inventory/snapshot.h"
+#include "inventory/source_set.h"
 #include "inventory/token_store.h"
 #include "tokeninventory/v1/watch.pb.h"
 
@@ -61,6 +63,9 @@ class WatchView {
   // The id of the only source whose changes concern this view; empty: any may.
   const std::string& source() const { return source_; }
 
+  // The sources that its watchers may see.
+  const SourceSet& visible() const { return visible_; }
+
   // Says all that the bytes depend on; equal keys, equal bytes.
   const std::string& key() const { return key_; }
   // Whether the messages of one are those of the other.
@@ -68,11 +73,14 @@ class WatchView {
 
  protected:
   // `key` begins with the kind of view, so that two kinds have no equal ones.
-  WatchView(std::string source, std::string key)
-      : source_(std::move(source)), key_(std::move(key)) {}
+  WatchView(std::string source, SourceSet visible, const std::string& key)
+      : source_(std::move(source)),
+        visible_(std::move(visible)),
+        key_(absl::StrCat(key, "\n", visible_.Key())) {}
 
  private:
   const std::string source_;
+  const SourceSet visible_;
   const std::string key_;
 };
 

@@ -50,7 +50,8 @@ inline void Answer(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* response
   reactor->Finish(ToGrpcStatus(answer.status()));
 }
 
-// A unary call of a READER that `answer(const Backend&, const Request&)` answers at once.
+// A unary call of a READER that `answer(const Backend&, const SourceSet& visible, const
+// Request&)` answers at once.
 template <typename Request, typename AnswerFunction>
 grpc::ServerUnaryReactor* AnswerUnary(const Entrance& entrance,
                                       grpc::CallbackServerContext* context,
@@ -58,11 +59,11 @@ grpc::ServerUnaryReactor* AnswerUnary(const Entrance& entrance,
                                       AnswerFunction answer) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Request request;
-  const absl::Status status =
-      ReadRequest(entrance, *context, v1::PrincipalConfig::READER, *bytes, request).status();
+  const absl::StatusOr<Caller> caller =
+      ReadRequest(entrance, *context, v1::PrincipalConfig::READER, *bytes, request);
   Answer(reactor, response,
-         status.ok() ? answer(*entrance.backend.load(), request)
-                     : absl::StatusOr<std::string>(status));
+         caller.ok() ? answer(*entrance.backend.load(), (*caller)->visible, request)
+                     : absl::StatusOr<std::string>(caller.status()));
   return reactor;
 }
 

@@ -19,11 +19,12 @@ constexpr std::size_t kOperatorQueue = 16;
 constexpr Role kOperator = v1::PrincipalConfig::OPERATOR;
 
 // The id of a source that can be synced.
-absl::StatusOr<std::string> FindSyncable(const Backend& backend,
+absl::StatusOr<std::string> FindSyncable(const Backend& backend, const SourceSet& visible,
                                          const v1::SyncSourceRequest& request) {
   v1::GetSourceRequest get;
   get.set_name(request.name());
-  TI_ASSIGN_OR_RETURN(const v1::Source source, GetSource(*backend.inventory->Current(), get));
+  TI_ASSIGN_OR_RETURN(const v1::Source source,
+                      GetSource(*backend.inventory->Current(), visible, get));
   if (source.state() == v1::Source::DETACHED) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "SOURCE_DETACHED",
                      absl::StrCat(request.name(), " is no longer in the configuration"));
@@ -50,7 +51,7 @@ grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(grpc::CallbackServerC
   absl::StatusOr<std::string> source;
   if (status.ok()) {
     source = ParseSourceName(request.name(), "name", false);
-    status = source.status();
+    status = source.ok() ? CheckVisible((*caller)->visible, *source) : source.status();
   }
   const auto finish = [=](const absl::StatusOr<std::string>& outcome) {
     Audit(*context, caller, method, request.name(), outcome.status());
@@ -114,11 +115,11 @@ grpc::ServerUnaryReactor* SourcesService::ListSources(grpc::CallbackServerContex
                                                       grpc::ByteBuffer* response) {
   return AnswerUnary<v1::ListSourcesRequest>(
       entrance_, context, request, response,
-      [](const Backend& backend,
+      [](const Backend& backend, const SourceSet& visible,
          const v1::ListSourcesRequest& parsed) -> absl::StatusOr<std::string> {
-        TI_ASSIGN_OR_RETURN(
-            const v1::ListSourcesResponse answer,
-            tokeninventory::ListSources(*backend.inventory->Current(), backend.epoch, parsed));
+        TI_ASSIGN_OR_RETURN(const v1::ListSourcesResponse answer,
+                            tokeninventory::ListSources(*backend.inventory->Current(), visible,
+                                                        backend.epoch, parsed));
         return answer.SerializeAsString();
       });
 }
@@ -128,10 +129,11 @@ grpc::ServerUnaryReactor* SourcesService::GetSource(grpc::CallbackServerContext*
                                                     grpc::ByteBuffer* response) {
   return AnswerUnary<v1::GetSourceRequest>(
       entrance_, context, request, response,
-      [](const Backend& backend,
+      [](const Backend& backend, const SourceSet& visible,
          const v1::GetSourceRequest& parsed) -> absl::StatusOr<std::string> {
-        TI_ASSIGN_OR_RETURN(const v1::Source answer,
-                            tokeninventory::GetSource(*backend.inventory->Current(), parsed));
+        TI_ASSIGN_OR_RETURN(
+            const v1::Source answer,
+            tokeninventory::GetSource(*backend.inventory->Current(), visible, parsed));
         return answer.SerializeAsString();
       });
 }
@@ -151,7 +153,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* SourcesService::SyncSource(
 absl::StatusOr<std::unique_ptr<SyncReactor>> SourcesService::Open(
     const Caller& caller, const v1::SyncSourceRequest& request) {
   const Backend& backend = *entrance_.backend.load();
-  TI_ASSIGN_OR_RETURN(const std::string source, FindSyncable(backend, request));
+  TI_ASSIGN_OR_RETURN(const std::string source, FindSyncable(backend, caller->visible, request));
   TI_ASSIGN_OR_RETURN(auto ticket, entrance_.gate.OpenStream(caller));
   auto reactor = std::make_unique<SyncReactor>(std::move(ticket));
   const absl::Status opened = reactor->Open(*backend.poller, source, request.fresh());

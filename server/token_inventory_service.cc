@@ -25,6 +25,7 @@ constexpr Role kReader = v1::PrincipalConfig::READER;
 template <typename Request>
 struct Read {
   const Backend& backend;
+  Caller caller;
   Request request;
   grpc::ServerUnaryReactor* reactor;
   grpc::ByteBuffer* response;
@@ -42,9 +43,9 @@ grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, grpc::CallbackSer
                                      Then then) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   Request request;
-  const absl::Status status = ReadRequest(entrance, *context, kReader, *bytes, request).status();
-  if (!status.ok()) {
-    Answer(reactor, response, status);
+  const absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
+  if (!caller.ok()) {
+    Answer(reactor, response, caller.status());
     return reactor;
   }
   const std::int64_t revision = request.min_revision();
@@ -55,7 +56,7 @@ grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, grpc::CallbackSer
   }
   const Backend& backend = *entrance.backend.load();
   const auto read = std::make_shared<Read<Request>>(
-      Read<Request>{backend, std::move(request), reactor, response});
+      Read<Request>{backend, *caller, std::move(request), reactor, response});
   const auto answer = [read, then, revision](bool reached) {
     if (reached) {
       then(read);
@@ -94,7 +95,8 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance,
   const absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
   if (!caller.ok()) return new RefusedStream(caller.status());
   const Backend& backend = *entrance.backend.load();
-  absl::StatusOr<WatchSession::Options> options = ReadWatchOptions(backend, request);
+  absl::StatusOr<WatchSession::Options> options =
+      ReadWatchOptions(backend, (*caller)->visible, request);
   if (!options.ok()) return new RefusedStream(options.status());
   auto ticket = entrance.gate.OpenStream(*caller);
   if (!ticket.ok()) return new RefusedStream(ticket.status());
@@ -112,7 +114,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::GetToken(grpc::CallbackServerCo
   using Call = std::shared_ptr<Read<v1::GetTokenRequest>>;
   return AtRevision<v1::GetTokenRequest>(
       entrance_, context, request, response, [](const Call& read) {
-        read->Finish(tokeninventory::GetToken(*read->backend.inventory->Current(), read->request));
+        read->Finish(tokeninventory::GetToken(*read->backend.inventory->Current(),
+                                              read->caller->visible, read->request));
       });
 }
 
@@ -122,8 +125,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::BatchGetTokens(
   using Call = std::shared_ptr<Read<v1::BatchGetTokensRequest>>;
   return AtRevision<v1::BatchGetTokensRequest>(
       entrance_, context, request, response, [](const Call& read) {
-        read->Finish(
-            tokeninventory::BatchGetTokens(*read->backend.inventory->Current(), read->request));
+        read->Finish(tokeninventory::BatchGetTokens(*read->backend.inventory->Current(),
+                                                    read->caller->visible, read->request));
       });
 }
 
@@ -135,8 +138,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListTokens(grpc::CallbackServer
       entrance_, context, request, response, [](const Call& read) {
         const Backend& backend = read->backend;
         const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
-        const absl::StatusOr<ListPlan> plan =
-            PlanList(*snapshot, backend.epoch, read->request, backend.clock->Now());
+        const absl::StatusOr<ListPlan> plan = PlanList(
+            *snapshot, read->caller->visible, backend.epoch, read->request, backend.clock->Now());
         if (!plan.ok()) {
           read->Finish(plan.status());
         } else if (plan->is_cheap()) {
@@ -156,8 +159,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::SummarizeTokens(
   return AtRevision<v1::SummarizeTokensRequest>(
       entrance_, context, request, response, [](const Call& read) {
         const std::shared_ptr<const Snapshot> snapshot = read->backend.inventory->Current();
-        const absl::StatusOr<SummaryPlan> plan =
-            PlanSummary(*snapshot, read->request, read->backend.clock->Now());
+        const absl::StatusOr<SummaryPlan> plan = PlanSummary(
+            *snapshot, read->caller->visible, read->request, read->backend.clock->Now());
         if (!plan.ok()) {
           read->Finish(plan.status());
           return;
@@ -179,6 +182,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
       ReadRequest(entrance_, *context, v1::PrincipalConfig::OPERATOR, *bytes, request);
   absl::Status status = caller.status();
   if (status.ok()) status = CheckTokenName(request.name(), "name");
+  if (status.ok()) status = CheckTokenVisible((*caller)->visible, request.name());
   if (status.ok()) status = EffectiveView(request.view(), v1::FULL).status();
   if (!status.ok()) {
     Audit(*context, caller, "RefreshToken", request.name(), status);
@@ -194,8 +198,9 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
     Audit(*context, caller, "RefreshToken", get.name(), revision.status());
     // The Ledger published before it answered: the snapshot shows it.
     Answer(reactor, response,
-           revision.ok() ? tokeninventory::GetToken(*backend.inventory->Current(), get)
-                         : absl::StatusOr<std::string>(revision.status()));
+           revision.ok()
+               ? tokeninventory::GetToken(*backend.inventory->Current(), (*caller)->visible, get)
+               : absl::StatusOr<std::string>(revision.status()));
   });
   return reactor;
 }
@@ -213,8 +218,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
       entrance_, context, request, response, [](const Call& read) {
         const Backend& backend = read->backend;
         const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
-        const absl::StatusOr<ExpirationPlan> plan =
-            PlanExpirations(*snapshot, backend.epoch, read->request, backend.clock->Now());
+        const absl::StatusOr<ExpirationPlan> plan = PlanExpirations(
+            *snapshot, read->caller->visible, backend.epoch, read->request, backend.clock->Now());
         if (!plan.ok()) {
           read->Finish(plan.status());
           return;
@@ -235,14 +240,14 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListTokenChanges(
     grpc::ByteBuffer* response) {
   grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
   v1::ListTokenChangesRequest request;
-  const absl::Status status = ReadRequest(entrance_, *context, kReader, *bytes, request).status();
-  if (!status.ok()) {
-    Answer(reactor, response, status);
+  const absl::StatusOr<Caller> caller = ReadRequest(entrance_, *context, kReader, *bytes, request);
+  if (!caller.ok()) {
+    Answer(reactor, response, caller.status());
     return reactor;
   }
   const Backend& backend = *entrance_.backend.load();
   const absl::StatusOr<HistoryQuery> query =
-      ParseHistoryQuery(*backend.inventory->Current(), backend.epoch, request);
+      ParseHistoryQuery(*backend.inventory->Current(), (*caller)->visible, backend.epoch, request);
   if (!query.ok()) {
     Answer(reactor, response, query.status());
     return reactor;

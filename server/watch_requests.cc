@@ -22,10 +22,12 @@ constexpr absl::Duration kLongestProgressInterval = absl::Minutes(5);
 
 // `parent` and `filter`, of either kind of stream.
 template <typename Request, typename Scope>
-absl::Status ReadScope(const Backend& backend, const Request& request, Scope& scope) {
-  TI_ASSIGN_OR_RETURN(const int source,
-                      FindParentSource(*backend.inventory->Current(), request.parent()));
-  if (source != ScanFilter::kAllSources) {
+absl::Status ReadScope(const Backend& backend, const SourceSet& visible, const Request& request,
+                       Scope& scope) {
+  scope.visible = visible;
+  TI_ASSIGN_OR_RETURN(const ScanFilter scan,
+                      FindParent(*backend.inventory->Current(), visible, request.parent()));
+  if (scan.source != ScanFilter::kAllSources) {
     TI_ASSIGN_OR_RETURN(scope.source, ParseSourceName(request.parent(), "parent", false));
   }
   FilterOptions filter;
@@ -87,11 +89,12 @@ absl::Status ReadResumeToken(const Backend& backend, absl::string_view token,
 }
 
 absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
+                                                       const SourceSet& visible,
                                                        const v1::WatchTokensRequest& request) {
   WatchSession::Options options;
   WatchScope scope;
   TI_ASSIGN_OR_RETURN(scope.view, EffectiveView(request.view(), v1::BASIC));
-  TI_RETURN_IF_ERROR(ReadScope(backend, request, scope));
+  TI_RETURN_IF_ERROR(ReadScope(backend, visible, request, scope));
   TI_ASSIGN_OR_RETURN(scope.changed_fields, ParseChangedFields(request.changed_fields()));
   options.view = std::make_shared<TokenWatchView>(std::move(scope));
   TI_RETURN_IF_ERROR(ReadPace(request, options));
@@ -112,10 +115,11 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
 }
 
 absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
+                                                       const SourceSet& visible,
                                                        const v1::WatchExpirationsRequest& request) {
   WatchSession::Options options;
   ExpirationScope scope;
-  TI_RETURN_IF_ERROR(ReadScope(backend, request, scope));
+  TI_RETURN_IF_ERROR(ReadScope(backend, visible, request, scope));
   TI_ASSIGN_OR_RETURN(scope.max_lead, ParseMaxLead(request.has_max_lead(), request.max_lead()));
   options.view = std::make_shared<ExpirationWatchView>(std::move(scope));
   TI_RETURN_IF_ERROR(ReadPace(request, options));

@@ -12,9 +12,11 @@ namespace tokeninventory {
 // INVALID_ARGUMENT with the field, NOT_FOUND (SOURCE_NOT_FOUND), and
 // FAILED_PRECONDITION (STORE_EPOCH_CHANGED) unless the stream resyncs.
 absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
+                                                       const SourceSet& visible,
                                                        const v1::WatchTokensRequest& request);
 
 absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
+                                                       const SourceSet& visible,
                                                        const v1::WatchExpirationsRequest& request);
 
 // What all streams' requests have in common.

@@ -9,13 +9,14 @@
 namespace tokeninventory {
 
 ExpirationWatchView::ExpirationWatchView(ExpirationScope scope)
-    : WatchView(scope.source,
+    : WatchView(scope.source, scope.visible,
                 absl::StrCat("expirations\n", scope.source, "\n",
                              absl::FormatDuration(scope.max_lead), "\n", scope.filter_text)),
       scope_(std::move(scope)) {}
 
 bool ExpirationWatchView::Shows(const Notice& notice, absl::string_view token) const {
   if (!scope_.source.empty() && notice.source != scope_.source) return false;
+  if (!visible().Has(notice.source)) return false;
   if (!notice.reaches(scope_.max_lead)) return false;
   if (token.empty() || scope_.filter.matches_all()) return true;
   return scope_.filter.Matches(FilterRow{token, ReadTokenFacts(token).basic_size, nullptr, 0});

@@ -16,6 +16,7 @@ namespace tokeninventory {
 // What a watcher of notices asks for.
 struct ExpirationScope {
   std::string source;  // id; empty: all
+  SourceSet visible;
   std::string filter_text;
   Filter filter;  // made of it
   absl::Duration max_lead = absl::InfiniteDuration();

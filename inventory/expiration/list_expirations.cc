@@ -32,10 +32,8 @@ bool Find(const Snapshot& snapshot, const ExpirationPlan& plan, const SortedEntr
   const Notice& notice = *found.notice;
   if (!notice.is_open() && !plan.show_resolved) return false;
   if (!notice.reaches(plan.max_lead)) return false;
-  if (plan.source != ScanFilter::kAllSources &&
-      snapshot.sources()[static_cast<std::size_t>(plan.source)].id != notice.source) {
-    return false;
-  }
+  const int source = snapshot.FindSource(notice.source);
+  if (source < 0 || !plan.scan.LetsSource(source)) return false;
   if (!notice.is_about_token()) return true;
   const TokenRef now = snapshot.At(entry.row);
   found.token = notice.token();
@@ -58,12 +56,13 @@ absl::StatusOr<absl::Duration> ParseMaxLead(bool is_set, const google::protobuf:
   return FromProto(lead);
 }
 
-absl::StatusOr<ExpirationPlan> PlanExpirations(const Snapshot& snapshot, absl::string_view epoch,
+absl::StatusOr<ExpirationPlan> PlanExpirations(const Snapshot& snapshot, const SourceSet& visible,
+                                               absl::string_view epoch,
                                                const v1::ListExpirationsRequest& request,
                                                absl::Time now) {
   ExpirationPlan plan;
   TI_ASSIGN_OR_RETURN(plan.page_size, EffectivePageSize(request.page_size()));
-  TI_ASSIGN_OR_RETURN(plan.source, FindParentSource(snapshot, request.parent()));
+  TI_ASSIGN_OR_RETURN(plan.scan, FindParent(snapshot, visible, request.parent()));
   TI_ASSIGN_OR_RETURN(plan.max_lead, ParseMaxLead(request.has_max_lead(), request.max_lead()));
   plan.show_resolved = request.show_resolved();
   plan.is_first_page = request.page_token().empty();
@@ -110,7 +109,7 @@ std::string AnswerExpirations(const Snapshot& snapshot, absl::string_view epoch,
   if (plan.is_first_page) {
     cursor.set_total_size(static_cast<std::int32_t>(
         std::min<std::int64_t>(total, std::numeric_limits<std::int32_t>::max())));
-    for (std::string& name : UnreachableSources(snapshot, plan.source)) {
+    for (std::string& name : UnreachableSources(snapshot, plan.scan)) {
       rest.add_unreachable(std::move(name));
     }
   }

@@ -15,7 +15,7 @@ namespace tokeninventory {
 
 // A ListExpirations request, checked.
 struct ExpirationPlan {
-  int source = ScanFilter::kAllSources;  // index
+  ScanFilter scan;  // whose notices
   Filter filter;
   absl::Duration max_lead = absl::InfiniteDuration();
   bool show_resolved = false;
@@ -29,7 +29,8 @@ absl::StatusOr<absl::Duration> ParseMaxLead(bool is_set, const google::protobuf:
 
 // Checks a request, as PlanList. `now` is what the filter's `now` means on the first
 // page.
-absl::StatusOr<ExpirationPlan> PlanExpirations(const Snapshot& snapshot, absl::string_view epoch,
+absl::StatusOr<ExpirationPlan> PlanExpirations(const Snapshot& snapshot, const SourceSet& visible,
+                                               absl::string_view epoch,
                                                const v1::ListExpirationsRequest& request,
                                                absl::Time now);
 

@@ -88,6 +88,14 @@ std::shared_ptr<const AccessPolicy> AccessPolicy::Make(const v1::AccessConfig& c
     if (from.token_hashes_size() > kMaxHashes) {
       problem("token_hashes", absl::StrCat("at most ", kMaxHashes));
     }
+    for (int s = 0; s < from.sources_size(); ++s) {
+      if (!IsSourceId(from.sources(s))) {
+        problem(absl::StrCat("sources[", s, "]"), "is no id of a source");
+      }
+    }
+    if (!from.sources().empty()) {
+      principal->visible = SourceSet({from.sources().begin(), from.sources().end()});
+    }
     for (const std::string& name : from.certificate_names()) {
       if (name.empty() || !policy->by_certificate_name_.emplace(name, principal.get()).second) {
         problem("certificate_names",

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
+#include "inventory/source_set.h"
 #include "server/access/token_hash.h"
 #include "tokeninventory/v1/config.pb.h"
 
@@ -23,6 +24,7 @@ struct Principal {
   Role role = v1::PrincipalConfig::READER;
   double max_calls_per_second = 0;
   int max_streams = 0;
+  SourceSet visible;
 };
 
 // What a call shows of its caller.

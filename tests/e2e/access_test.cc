@@ -8,6 +8,7 @@
 #include <fstream>
 #include <optional>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -269,6 +270,258 @@ TEST_F(AccessTest, EveryMethodByEveryCaller) {
       EXPECT_THAT(status.error_message(), Not(HasSubstr("token-0")));
     }
   }
+}
+
+// What somebody sees who may see one source of three.
+class LimitedCallerTest : public ::testing::Test {
+ protected:
+  LimitedCallerTest() : sim_(QuickSim(600)) {
+    EXPECT_TRUE(sim_.Start().ok());
+    service_ = std::make_unique<TestService>(
+        sim_, absl::StrCat("access:\n  principals:\n    - {id: opal-team, role: OPERATOR, sources: "
+                           "[opal-test, not-there], token_hashes: ['",
+                           TokenHash::Of(kReaderToken)->Text(),
+                           "']}\n    - {id: all, role: OPERATOR, token_hashes: ['",
+                           TokenHash::Of(kOperatorToken)->Text(), "']}\n"));
+    for (const char* source : {"deepset-test", "opal-test", "buildkite-test"}) {
+      Call call(Bearer(kOperatorToken));
+      v1::SyncSourceRequest request;
+      request.set_name(absl::StrCat("sources/", source));
+      request.set_fresh(true);
+      const auto stream = service_->sources().SyncSource(call.context(), request);
+      v1::SyncSourceResponse response;
+      while (stream->Read(&response)) {
+      }
+      EXPECT_TRUE(stream->Finish().ok());
+    }
+    for (const std::string& name : testing::TrueNames(sim_.ReadTruth())) {
+      (absl::StartsWith(name, "sources/opal-test/") ? mine_ : others_).push_back(name);
+    }
+  }
+
+  template <typename Response, typename Ask>
+  Response Get(const Ask& ask) {
+    Call call(Bearer(kReaderToken));
+    Response response;
+    const grpc::Status status = ask(call.context(), &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    return response;
+  }
+  v1::ListTokensResponse List(const v1::ListTokensRequest& request) {
+    return Get<v1::ListTokensResponse>([&](auto* context, auto* response) {
+      return service_->tokens().ListTokens(context, request, response);
+    });
+  }
+
+  VendorSim sim_;
+  std::unique_ptr<TestService> service_;
+  std::vector<std::string> mine_;
+  std::vector<std::string> others_;
+};
+
+TEST_F(LimitedCallerTest, ListsCountsAndSummariesShowNothingElse) {
+  ASSERT_GT(mine_.size(), 100u);
+  ASSERT_GT(others_.size(), 100u);
+  for (const char* order : {"", "expire_time", "expire_time desc", "display_name"}) {
+    for (const char* filter : {"", "state = ACTIVE OR state != ACTIVE"}) {
+      for (const bool show_deleted : {false, true}) {
+        SCOPED_TRACE(absl::StrCat(order, "|", filter, "|", show_deleted));
+        v1::ListTokensRequest request;
+        request.set_parent("sources/-");
+        request.set_page_size(50);
+        request.set_order_by(order);
+        request.set_filter(filter);
+        request.set_show_deleted(show_deleted);
+        std::vector<std::string> names;
+        v1::ListTokensResponse page;
+        do {
+          request.set_page_token(page.next_page_token());
+          page = List(request);
+          EXPECT_EQ(page.total_size(), static_cast<int>(mine_.size()));
+          for (const v1::Token& token : page.tokens()) names.push_back(token.name());
+        } while (!page.next_page_token().empty());
+        EXPECT_THAT(names, ::testing::UnorderedElementsAreArray(mine_));
+      }
+    }
+  }
+  v1::ListTokensRequest filtered;
+  filtered.set_parent("sources/-");
+  filtered.set_filter("source = \"sources/deepset-test\"");
+  EXPECT_EQ(List(filtered).total_size(), 0);
+
+  const auto summary = Get<v1::SummarizeTokensResponse>([&](auto* context, auto* response) {
+    v1::SummarizeTokensRequest request;
+    request.set_parent("sources/-");
+    request.add_group_by(v1::SummarizeTokensRequest::SOURCE);
+    return service_->tokens().SummarizeTokens(context, request, response);
+  });
+  EXPECT_EQ(summary.total_count(), static_cast<int>(mine_.size()));
+  EXPECT_EQ(summary.groups_size(), 1);
+
+  const auto expirations = Get<v1::ListExpirationsResponse>([&](auto* context, auto* response) {
+    v1::ListExpirationsRequest request;
+    request.set_parent("sources/-");
+    request.set_page_size(1000);
+    return service_->tokens().ListExpirations(context, request, response);
+  });
+  EXPECT_GT(expirations.expirations_size(), 0);
+  EXPECT_EQ(expirations.total_size(), expirations.expirations_size());
+  for (const v1::Expiration& notice : expirations.expirations()) {
+    EXPECT_EQ(notice.source(), "sources/opal-test");
+  }
+  const auto sources = Get<v1::ListSourcesResponse>([&](auto* context, auto* response) {
+    return service_->sources().ListSources(context, {}, response);
+  });
+  ASSERT_EQ(sources.sources_size(), 1);
+  EXPECT_EQ(sources.sources(0).name(), "sources/opal-test");
+}
+
+TEST_F(LimitedCallerTest, WhatIsNamedAndForbiddenIsRefusedWhetherItIsThereOrNot) {
+  const auto refused = [](const grpc::Status& status) {
+    EXPECT_EQ(status.error_code(), grpc::StatusCode::PERMISSION_DENIED) << status.error_message();
+    EXPECT_EQ(ReasonOf(status), "SOURCE_FORBIDDEN");
+  };
+  for (const std::string& name :
+       {others_.front(), others_.back(), std::string("sources/deepset-test/tokens/none"),
+        std::string("sources/nobody/tokens/none")}) {
+    SCOPED_TRACE(name);
+    const std::string source = name.substr(0, name.find("/tokens/"));
+    v1::Token token;
+    v1::GetTokenRequest get;
+    get.set_name(name);
+    refused(service_->tokens().GetToken(Call(Bearer(kReaderToken)).context(), get, &token));
+    v1::RefreshTokenRequest refresh;
+    refresh.set_name(name);
+    refused(service_->tokens().RefreshToken(Call(Bearer(kReaderToken)).context(), refresh, &token));
+    v1::BatchGetTokensRequest batch;
+    batch.add_names(mine_.front());
+    batch.add_names(name);
+    v1::BatchGetTokensResponse batched;
+    refused(
+        service_->tokens().BatchGetTokens(Call(Bearer(kReaderToken)).context(), batch, &batched));
+    v1::ListTokenChangesRequest changes;
+    changes.set_parent(name);
+    v1::ListTokenChangesResponse changed;
+    refused(service_->tokens().ListTokenChanges(Call(Bearer(kReaderToken)).context(), changes,
+                                                &changed));
+    v1::ListTokensRequest list;
+    list.set_parent(source);
+    v1::ListTokensResponse listed;
+    refused(service_->tokens().ListTokens(Call(Bearer(kReaderToken)).context(), list, &listed));
+    v1::SummarizeTokensRequest summarize;
+    summarize.set_parent(source);
+    v1::SummarizeTokensResponse summary;
+    refused(service_->tokens().SummarizeTokens(Call(Bearer(kReaderToken)).context(), summarize,
+                                               &summary));
+    v1::ListExpirationsRequest expirations;
+    expirations.set_parent(source);
+    v1::ListExpirationsResponse expiring;
+    refused(service_->tokens().ListExpirations(Call(Bearer(kReaderToken)).context(), expirations,
+                                               &expiring));
+    v1::WatchTokensRequest watch;
+    watch.set_parent(source);
+    watch.mutable_now();
+    v1::WatchTokensResponse watched;
+    Call watching(Bearer(kReaderToken));
+    const auto stream = service_->tokens().WatchTokens(watching.context(), watch);
+    EXPECT_FALSE(stream->Read(&watched));
+    refused(stream->Finish());
+    v1::GetSourceRequest get_source;
+    get_source.set_name(source);
+    v1::Source got;
+    refused(service_->sources().GetSource(Call(Bearer(kReaderToken)).context(), get_source, &got));
+    v1::ApproveSyncRequest approve;
+    approve.set_name(source);
+    approve.set_hold_id("x");
+    v1::ApproveSyncResponse approved;
+    refused(
+        service_->sources().ApproveSync(Call(Bearer(kReaderToken)).context(), approve, &approved));
+    v1::PurgeSourceRequest purge;
+    purge.set_name(source);
+    v1::PurgeSourceResponse purged;
+    refused(service_->sources().PurgeSource(Call(Bearer(kReaderToken)).context(), purge, &purged));
+    v1::SyncSourceRequest sync;
+    sync.set_name(source);
+    v1::SyncSourceResponse synced;
+    Call syncing(Bearer(kReaderToken));
+    const auto pass = service_->sources().SyncSource(syncing.context(), sync);
+    EXPECT_FALSE(pass->Read(&synced));
+    refused(pass->Finish());
+  }
+  v1::Token token;
+  v1::GetTokenRequest get;
+  get.set_name(mine_.front());
+  EXPECT_TRUE(service_->tokens().GetToken(Call(Bearer(kReaderToken)).context(), get, &token).ok());
+}
+
+TEST_F(LimitedCallerTest, StreamsShowNothingElse) {
+  v1::WatchTokensRequest request;
+  request.set_parent("sources/-");
+  request.mutable_initial_state();
+  Call call(Bearer(kReaderToken));
+  const auto stream = service_->tokens().WatchTokens(call.context(), request);
+  v1::WatchTokensResponse response;
+  std::vector<std::string> names;
+  const auto read_until = [&](const auto& done) {
+    while (!done()) {
+      if (!stream->Read(&response)) return false;
+      for (const auto& batch : response.batches()) {
+        for (const auto& event : batch.events()) names.push_back(event.token().name());
+      }
+      for (const auto& source : response.progress().sources()) {
+        EXPECT_EQ(source.source(), "sources/opal-test");
+      }
+    }
+    return true;
+  };
+  ASSERT_TRUE(read_until([&] { return response.has_synced(); }));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAreArray(mine_));
+  names.clear();
+
+  // Changes everywhere; the last is one that it may see.
+  sim_.AddToken(vendor_sim::TokenKind::kDeepset);
+  sim_.AddToken(vendor_sim::TokenKind::kBuildkiteRegistry);
+  const auto added = sim_.AddToken(vendor_sim::TokenKind::kOpal);
+  ASSERT_TRUE(added.has_value());
+  for (const char* source : {"deepset-test", "buildkite-test", "opal-test"}) {
+    Call sync(Bearer(kOperatorToken));
+    v1::SyncSourceRequest asked;
+    asked.set_name(absl::StrCat("sources/", source));
+    asked.set_fresh(true);
+    const auto pass = service_->sources().SyncSource(sync.context(), asked);
+    v1::SyncSourceResponse progress;
+    while (pass->Read(&progress)) {
+    }
+    ASSERT_TRUE(pass->Finish().ok());
+  }
+  ASSERT_TRUE(read_until([&] { return !names.empty(); }));
+  EXPECT_THAT(names,
+              ::testing::ElementsAre(absl::StrCat("sources/opal-test/tokens/", added->ToString())));
+  call.context()->TryCancel();
+  while (stream->Read(&response)) {
+  }
+  stream->Finish();
+
+  v1::WatchExpirationsRequest expirations;
+  expirations.set_parent("sources/-");
+  expirations.mutable_open_expirations();
+  Call watching(Bearer(kReaderToken));
+  const auto notices = service_->tokens().WatchExpirations(watching.context(), expirations);
+  v1::WatchExpirationsResponse told;
+  int count = 0;
+  while (!told.has_synced() && notices->Read(&told)) {
+    for (const auto& batch : told.batches()) {
+      for (const auto& notice : batch.expirations()) {
+        ++count;
+        EXPECT_EQ(notice.source(), "sources/opal-test");
+      }
+    }
+  }
+  EXPECT_GT(count, 0);
+  watching.context()->TryCancel();
+  while (notices->Read(&told)) {
+  }
+  notices->Finish();
 }
 
 TEST_F(AccessTest, HealthAndReflectionAreOpenOnlyWhenToldSo) {

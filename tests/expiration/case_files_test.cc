@@ -82,7 +82,7 @@ class Runs {
     request.set_parent("sources/-");
     const auto snapshot = expiry_.house().inventory().Current();
     const std::string& epoch = expiry_.house().ledger().epoch();
-    const auto plan = PlanExpirations(*snapshot, epoch, request, expiry_.now());
+    const auto plan = PlanExpirations(*snapshot, SourceSet(), epoch, request, expiry_.now());
     EXPECT_TRUE(plan.ok()) << plan.status();
     v1::ListExpirationsResponse answer;
     EXPECT_TRUE(answer.ParseFromString(AnswerExpirations(*snapshot, epoch, *plan)));

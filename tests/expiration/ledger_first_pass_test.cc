@@ -44,7 +44,7 @@ class LedgerFirstPassTest : public ::testing::Test {
     request.set_page_size(1000);
     std::set<std::string> uids;
     do {
-      const auto plan = PlanExpirations(*snapshot, epoch, request, expiry_.now());
+      const auto plan = PlanExpirations(*snapshot, SourceSet(), epoch, request, expiry_.now());
       EXPECT_TRUE(plan.ok()) << plan.status();
       v1::ListExpirationsResponse page;
       EXPECT_TRUE(page.ParseFromString(AnswerExpirations(*snapshot, epoch, *plan)));

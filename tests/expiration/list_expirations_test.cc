@@ -33,7 +33,7 @@ class ListExpirationsTest : public ::testing::Test {
   absl::StatusOr<v1::ListExpirationsResponse> Ask(v1::ListExpirationsRequest request) {
     if (request.parent().empty()) request.set_parent("sources/-");
     const auto snapshot = house_.inventory().Current();
-    const auto plan = PlanExpirations(*snapshot, epoch(), request, expiry_.now());
+    const auto plan = PlanExpirations(*snapshot, SourceSet(), epoch(), request, expiry_.now());
     if (!plan.ok()) return plan.status();
     v1::ListExpirationsResponse answer;
     EXPECT_TRUE(answer.ParseFromString(AnswerExpirations(*snapshot, epoch(), *plan)));

@@ -42,7 +42,7 @@ absl::StatusOr<v1::Token> Get(const Snapshot& snapshot, const std::string& name,
   v1::GetTokenRequest request;
   request.set_name(name);
   request.set_view(view);
-  const absl::StatusOr<std::string> bytes = GetToken(snapshot, request);
+  const absl::StatusOr<std::string> bytes = GetToken(snapshot, SourceSet(), request);
   if (!bytes.ok()) return bytes.status();
   v1::Token token;
   EXPECT_TRUE(token.ParseFromString(*bytes));
@@ -59,7 +59,7 @@ v1::BatchGetTokensRequest BatchRequest(const std::vector<std::string>& names,
 
 absl::StatusOr<v1::BatchGetTokensResponse> BatchGet(const Snapshot& snapshot,
                                                     const v1::BatchGetTokensRequest& request) {
-  const absl::StatusOr<std::string> bytes = BatchGetTokens(snapshot, request);
+  const absl::StatusOr<std::string> bytes = BatchGetTokens(snapshot, SourceSet(), request);
   if (!bytes.ok()) return bytes.status();
   v1::BatchGetTokensResponse response;
   EXPECT_TRUE(response.ParseFromString(*bytes));
@@ -163,15 +163,16 @@ TEST_F(AnswersTest, BatchGetThatWouldBeTooLargeIsRefusedWhole) {
 TEST_F(AnswersTest, GetSourceCountsTheTokensThatListShows) {
   v1::GetSourceRequest request;
   request.set_name("sources/acme");
-  const auto source = GetSource(*snapshot_, request);
+  const auto source = GetSource(*snapshot_, SourceSet(), request);
   ASSERT_TRUE(source.ok()) << source.status();
   EXPECT_EQ(source->name(), "sources/acme");
   EXPECT_EQ(source->token_count(), 2);
   request.set_name("sources/none");
-  EXPECT_EQ(GetSource(*snapshot_, request).status().code(), absl::StatusCode::kNotFound);
-  EXPECT_EQ(ReasonOf(GetSource(*snapshot_, request)), "SOURCE_NOT_FOUND");
+  EXPECT_EQ(GetSource(*snapshot_, SourceSet(), request).status().code(),
+            absl::StatusCode::kNotFound);
+  EXPECT_EQ(ReasonOf(GetSource(*snapshot_, SourceSet(), request)), "SOURCE_NOT_FOUND");
   request.set_name("sources/-");
-  EXPECT_THAT(FieldsOf(GetSource(*snapshot_, request)), ElementsAre("name"));
+  EXPECT_THAT(FieldsOf(GetSource(*snapshot_, SourceSet(), request)), ElementsAre("name"));
 }
 
 TEST_F(AnswersTest, ListSourcesPagesByName) {
@@ -181,7 +182,7 @@ TEST_F(AnswersTest, ListSourcesPagesByName) {
   v1::ListSourcesRequest request;
   request.set_page_size(7);
   do {
-    const auto page = ListSources(*snapshot_, kEpoch, request);
+    const auto page = ListSources(*snapshot_, SourceSet(), kEpoch, request);
     ASSERT_TRUE(page.ok()) << page.status();
     EXPECT_LE(page->sources_size(), 7);
     for (const v1::Source& source : page->sources()) names.push_back(source.name());
@@ -194,22 +195,25 @@ TEST_F(AnswersTest, ListSourcesPagesByName) {
 
 TEST_F(AnswersTest, ListSourcesChecksItsRequest) {
   v1::ListSourcesRequest request;
-  EXPECT_EQ(ListSources(*snapshot_, kEpoch, request)->sources_size(), 3);
+  EXPECT_EQ(ListSources(*snapshot_, SourceSet(), kEpoch, request)->sources_size(), 3);
   request.set_page_size(3);
-  EXPECT_THAT(ListSources(*snapshot_, kEpoch, request)->next_page_token(), IsEmpty());
+  EXPECT_THAT(ListSources(*snapshot_, SourceSet(), kEpoch, request)->next_page_token(), IsEmpty());
   request.set_page_size(-1);
-  EXPECT_THAT(FieldsOf(ListSources(*snapshot_, kEpoch, request)), ElementsAre("page_size"));
+  EXPECT_THAT(FieldsOf(ListSources(*snapshot_, SourceSet(), kEpoch, request)),
+              ElementsAre("page_size"));
   request.set_page_size(2);
   request.set_page_token("garbage");
-  EXPECT_THAT(FieldsOf(ListSources(*snapshot_, kEpoch, request)), ElementsAre("page_token"));
+  EXPECT_THAT(FieldsOf(ListSources(*snapshot_, SourceSet(), kEpoch, request)),
+              ElementsAre("page_token"));
   // Of another list.
   v1::ListTokensRequest other;
   other.set_parent("sources/-");
   other.set_page_size(1);
   v1::ListTokensResponse tokens;
-  ASSERT_TRUE(tokens.ParseFromString(*ListTokens(*snapshot_, kEpoch, other, absl::UnixEpoch())));
+  ASSERT_TRUE(tokens.ParseFromString(
+      *ListTokens(*snapshot_, SourceSet(), kEpoch, other, absl::UnixEpoch())));
   request.set_page_token(tokens.next_page_token());
-  EXPECT_EQ(ReasonOf(ListSources(*snapshot_, kEpoch, request)), "PAGE_TOKEN_MISMATCH");
+  EXPECT_EQ(ReasonOf(ListSources(*snapshot_, SourceSet(), kEpoch, request)), "PAGE_TOKEN_MISMATCH");
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ v1::ListTokensRequest Request(const std::string& parent, std::int32_t page_size 
 absl::StatusOr<v1::ListTokensResponse> List(const Snapshot& snapshot,
                                             const v1::ListTokensRequest& request) {
   const absl::StatusOr<std::string> bytes =
-      ListTokens(snapshot, kEpoch, request, absl::UnixEpoch());
+      ListTokens(snapshot, SourceSet(), kEpoch, request, absl::UnixEpoch());
   if (!bytes.ok()) return bytes.status();
   v1::ListTokensResponse response;
   EXPECT_TRUE(response.ParseFromString(*bytes));
@@ -141,8 +141,9 @@ TEST_F(ListTokensTest, APageTokenIsBoundToItsRequestButForThePageSize) {
     EXPECT_THAT(FieldsOf(page), ElementsAre("page_token"));
   }
   // Of another store.
-  EXPECT_EQ(ReasonOf(ListTokens(*snapshot_, "another epoch!!!", request, absl::UnixEpoch())),
-            "INVALID_PAGE_TOKEN");
+  EXPECT_EQ(
+      ReasonOf(ListTokens(*snapshot_, SourceSet(), "another epoch!!!", request, absl::UnixEpoch())),
+      "INVALID_PAGE_TOKEN");
 }
 
 TEST_F(ListTokensTest, AForgedPageTokenIsOnlyAnotherPlace) {
@@ -228,7 +229,7 @@ TEST_F(ListTokensTest, APageEndsAtThreeMebibytes) {
   int pages = 0;
   do {
     const absl::StatusOr<std::string> bytes =
-        ListTokens(*snapshot_, kEpoch, request, absl::UnixEpoch());
+        ListTokens(*snapshot_, SourceSet(), kEpoch, request, absl::UnixEpoch());
     ASSERT_TRUE(bytes.ok());
     EXPECT_LT(bytes->size(), std::size_t{4} << 20) << "gRPC's clients refuse more";
     v1::ListTokensResponse page;

@@ -25,7 +25,8 @@ class PurgeSourceTest : public ::testing::Test {
   void Detach() { house_.Reopen(LedgerHarness::Setup()); }
   std::vector<std::string> SourceNames() {
     std::vector<std::string> names;
-    const auto list = ListSources(*house_.inventory().Current(), house_.ledger().epoch(), {});
+    const auto list =
+        ListSources(*house_.inventory().Current(), SourceSet(), house_.ledger().epoch(), {});
     for (const v1::Source& source : list->sources()) names.push_back(source.name());
     return names;
   }
@@ -67,7 +68,7 @@ TEST_F(PurgeSourceTest, ItsTokensBecomeTombstonesAndItIsListedNoMore) {
   EXPECT_THAT(SourceNames(), ElementsAre("sources/acme"));
   v1::GetSourceRequest get;
   get.set_name("sources/old");
-  EXPECT_EQ(GetSource(*house_.inventory().Current(), get).status().code(),
+  EXPECT_EQ(GetSource(*house_.inventory().Current(), SourceSet(), get).status().code(),
             absl::StatusCode::kNotFound);
   EXPECT_EQ(house_.ledger().PurgeSource("old", true).status().code(), absl::StatusCode::kNotFound);
   EXPECT_THAT(house_.IdsWith(v1::Token::LISTED, "acme"), SizeIs(3));

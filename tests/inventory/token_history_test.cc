@@ -22,7 +22,8 @@ class TokenHistoryTest : public ::testing::Test {
   // As the server does it.
   absl::StatusOr<v1::ListTokenChangesResponse> Ask(const v1::ListTokenChangesRequest& request) {
     const std::string& epoch = house_.ledger().epoch();
-    const auto query = ParseHistoryQuery(*house_.inventory().Current(), epoch, request);
+    const auto query =
+        ParseHistoryQuery(*house_.inventory().Current(), SourceSet(), epoch, request);
     if (!query.ok()) return query.status();
     const auto entries =
         house_.store().ReadHistory(query->row, query->before_revision, query->limit + 1);

@@ -418,10 +418,10 @@ TEST(WatchMessageTest, ProgressIsNeverAheadOfTheHeadItTells) {
   // The inventory is a moment ahead of the feed.
   ChangeFeed feed(1 << 20);
   feed.Start({.epoch = kEpoch, .revision = 1, .oldest_revision = 0});
-  EXPECT_EQ(MakeProgress(*snapshot, feed, 1, kTime).head_revision(), 2);
+  EXPECT_EQ(MakeProgress(*snapshot, SourceSet(), feed, 1, kTime).head_revision(), 2);
   feed.Publish(MakeRevision(2, {}));
   feed.Publish(MakeRevision(3, {}));
-  EXPECT_EQ(MakeProgress(*snapshot, feed, 1, kTime).head_revision(), 3);
+  EXPECT_EQ(MakeProgress(*snapshot, SourceSet(), feed, 1, kTime).head_revision(), 3);
 }
 
 TEST(WatchMessageTest, LagIsTheAgeOfTheOldestRevisionThatIsNotTold) {
@@ -432,7 +432,7 @@ TEST(WatchMessageTest, LagIsTheAgeOfTheOldestRevisionThatIsNotTold) {
   feed.Start({.epoch = kEpoch, .revision = 1, .oldest_revision = 0});
   const auto lag_at = [&](std::int64_t revision) {
     const v1::Progress progress =
-        MakeProgress(*snapshot, feed, revision, kTime + absl::Seconds(100));
+        MakeProgress(*snapshot, SourceSet(), feed, revision, kTime + absl::Seconds(100));
     EXPECT_EQ(progress.revision(), revision);
     return FromProto(progress.lag());
   };
