@@ -260,6 +260,7 @@ absl::Status Ledger::ConfigureSources() {
     status.set_error("no longer in the configuration");
     status.clear_next_sync_time();
     status.clear_incomplete_scopes();
+    status.clear_hold();
     status.clear_rate_limits();
     staged.PutSource(entry.id, std::move(status));
     StageResolution(entry.id, v1::Expiration::SOURCE_UNHEALTHY,

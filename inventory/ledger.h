@@ -88,6 +88,14 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   absl::StatusOr<std::int64_t> ApplyRefresh(const RefreshTarget& target,
                                             const ObservedToken* observed) override;
 
+  // As ApproveSync and PurgeSource in sources.proto say; `source` is an id. NOT_FOUND
+  // when there is no such source, UNAVAILABLE when the store cannot be written. A
+  // purge is many commits; UNAVAILABLE also when `stop` comes between two.
+  absl::StatusOr<v1::ApproveSyncResponse> ApproveSync(const std::string& source,
+                                                      const std::string& hold_id);
+  absl::StatusOr<v1::PurgeSourceResponse> PurgeSource(const std::string& source, bool force,
+                                                      const std::stop_token& stop = {});
+
   // `listener` is told whether the store can be written: at once, and then whenever
   // that changes, with an error that says why it cannot be. It is called by the
   // Ledger's thread and must not call the Ledger. Nothing: ends that; it is then not
@@ -137,6 +145,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
                    absl::Time end_time, Staged& staged);
   absl::StatusOr<std::int64_t> CommitAndPublish(Staged staged);
   void Compact();
+  // Sets `state_time` when the state is about to change.
+  void StampState(const std::string& id, absl::Time now, v1::Source& status) const;
 
   // The store under faults (ledger_store.cc).
   void NoteStore(const absl::Status& status);

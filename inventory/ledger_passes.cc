@@ -23,6 +23,27 @@ v1::DeleteCause CauseOfLoss(const v1::Token& token, Loss::Kind kind, absl::Time 
   return HasEnded(token, now) ? v1::EXPIRED : v1::NOT_LISTED;
 }
 
+v1::Hold MakeHold(const HeldLosses& losses, const RunningPass& pass, absl::Time now) {
+  std::vector<std::int64_t> rows(losses.rows.begin(), losses.rows.end());
+  std::sort(rows.begin(), rows.end());
+  std::string all;
+  v1::Hold hold;
+  for (const HeldScope& held : losses.scopes) {
+    absl::StrAppend(&all, held.stream, "\n", held.key, "\n");
+    if (hold.scopes_size() == kMaxIncompleteScopes) continue;
+    v1::HeldScope& scope = *hold.add_scopes();
+    scope.set_stream(held.stream);
+    scope.set_scope(held.key);
+    scope.set_lost_count(held.lost);
+    scope.set_listed_count(held.listed);
+  }
+  for (const std::int64_t row : rows) absl::StrAppend(&all, row, "\n");
+  hold.set_id(StableDigest(absl::StrCat("hold|", pass.source, "|", all)));
+  hold.set_token_count(static_cast<std::int64_t>(rows.size()));
+  ToProto(now, hold.mutable_create_time());
+  return hold;
+}
+
 // What the vendor says of a token in a word of its own; a state that the mapping
 // made of nothing but times is none.
 TokenSight::VendorWord WordOf(const v1::Token& observed) {
@@ -306,7 +327,7 @@ void Ledger::StageStatus(const std::string& id, v1::Source source, v1::Source::S
   source.clear_incomplete_scopes();
   for (const v1::IncompleteScope& scope : incomplete) *source.add_incomplete_scopes() = scope;
   if (state == v1::Source::OK) ToProto(end_time, source.mutable_last_complete_time());
-  staged.PutSource(id, source);
+  staged.PutSource(id, std::move(source));
   if (state != v1::Source::OK) return;
   StageResolution(id, v1::Expiration::SOURCE_UNHEALTHY, v1::Expiration::Resolution::RECOVERED,
                   staged);
@@ -360,12 +381,6 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     source.set_syncing(false);
     ToProto(pass.start_time, source.mutable_last_attempt_time());
     ToProto(end.next_sync_time, source.mutable_next_sync_time());
-    const bool is_new = !source.has_last_complete_time();
-    if (outcome.state == v1::Source::OK) ToProto(now, source.mutable_last_complete_time());
-    source.clear_incomplete_scopes();
-    for (const v1::IncompleteScope& scope : outcome.incomplete_scopes) {
-      *source.add_incomplete_scopes() = scope;
-    }
     source.clear_rate_limits();
     for (const v1::RateLimit& limit : end.rate_limits) *source.add_rate_limits() = limit;
     *source.mutable_last_sync_stats() = outcome.stats;
@@ -379,7 +394,7 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     const bool is_new = !source.has_last_complete_time();
     StageStatus(pass.source, source, outcome.state, outcome.error, outcome.incomplete_scopes, now,
                 staged);
-    if (is_new) StageDigest(*staged.sources.back().second, pass.source, staged);
+    if (is_new) StageDigest(staged.sources.back().second, pass.source, staged);
 
     absl::StatusOr<std::int64_t> revision =
         status.ok() ? CommitAndPublish(std::move(staged)) : absl::StatusOr<std::int64_t>(status);

@@ -12,8 +12,8 @@ using grpc::health::v1::HealthCheckResponse;
 // One stream; all its state is under the service's lock.
 class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
  public:
-  Watcher(HealthService& service, bool known, const absl::Status& admitted)
-      : service_(service), known_(known) {
+  Watcher(HealthService& service, std::string name, const absl::Status& admitted)
+      : service_(service), name_(std::move(name)), known_(service.Knows(name_)) {
     MutexLock lock(service_.mutex_);
     if (!admitted.ok()) {
       finished_ = true;
@@ -67,8 +67,9 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   HealthCheckResponse response_;
 };
 
-HealthService::HealthService(absl::flat_hash_set<std::string> services, Gate& gate)
-    : services_(std::move(services)), gate_(gate) {}
+HealthService::HealthService(absl::flat_hash_set<std::string> services,
+                             absl::flat_hash_set<std::string> components, Gate& gate)
+    : services_(std::move(services)), components_(std::move(components)), gate_(gate) {}
 
 bool HealthService::Knows(const std::string& service) const {
   return service.empty() || services_.contains(service) || components_.contains(service);
@@ -128,7 +129,7 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
-  return new Watcher(*this, Knows(request->service()), gate_.AdmitHealth(*context));
+  return new Watcher(*this, request->service(), gate_.AdmitHealth(*context));
 }
 
 }  // namespace tokeninventory

@@ -16,8 +16,11 @@ namespace tokeninventory {
 // Thread-safe.
 class HealthService final : public grpc::health::v1::Health::CallbackService {
  public:
-  // The service names that Check knows beside the empty one. `gate` outlives this.
-  HealthService(absl::flat_hash_set<std::string> services, Gate& gate);
+  // The names that Check knows beside the empty one, which stands for all services:
+  // those of services, and of components that they can do without for a while.
+  // `gate` outlives this.
+  HealthService(absl::flat_hash_set<std::string> services,
+                absl::flat_hash_set<std::string> components, Gate& gate);
 
   // What all names answer from now on. NOT_SERVING at first.
   void SetServing(bool serving);
@@ -44,6 +47,7 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
   void Remove(Watcher* watcher);
 
   const absl::flat_hash_set<std::string> services_;
+  const absl::flat_hash_set<std::string> components_;
   Gate& gate_;
   Mutex mutex_;
   bool serving_ ABSL_GUARDED_BY(mutex_) = false;

@@ -47,6 +47,19 @@ int Serve(const std::string& config_file, const ConfigOverrides& overrides,
   return kOk;
 }
 
+// Where the store is that the command line speaks of.
+absl::StatusOr<std::string> FindStore(const std::string& config_file, std::string data_dir) {
+  if (data_dir.empty() && config_file.empty()) {
+    return absl::InvalidArgumentError("--data DIR or --config FILE must say where the store is");
+  }
+  if (data_dir.empty()) {
+    absl::StatusOr<std::string> read = ReadDataDir(config_file);
+    if (!read.ok()) return read;
+    data_dir = *std::move(read);
+  }
+  return StoreFileIn(data_dir);
+}
+
 // The token is never an argument: those can be read by everyone on the machine.
 int HashToken(bool make) {
   std::string token;
@@ -90,6 +103,25 @@ int Main(int argc, char** argv) {
   bool new_token = false;
   hash_command->add_flag("--new", new_token,
                          "make a random token and print it first; else one is read from stdin");
+
+  std::string store_file, backup_file;
+  bool replace = false;
+  CLI::App* verify_command = cli.add_subcommand(
+      "verify-store", "check the store, also while the service runs; writes nothing");
+  verify_command->add_option("FILE", store_file,
+                             "the store or a backup; without it, the one in --data or --config");
+  CLI::App* backup_command = cli.add_subcommand(
+      "backup", "write a backup of the store in --data or --config, also while the service runs");
+  backup_command->add_option("FILE", backup_file, "the backup to write")->required();
+  backup_command->add_flag("--overwrite", replace, "replace FILE when it is there");
+  CLI::App* restore_command = cli.add_subcommand(
+      "restore", "put a backup where the service, which must not run, finds its store");
+  restore_command->add_option("FILE", backup_file, "the backup")->required();
+  restore_command->add_flag("--replace", replace,
+                            "replace a store that holds something; it is kept");
+  for (CLI::App* command : {verify_command, backup_command, restore_command}) {
+    command->fallthrough();  // --data and --config may stand behind
+  }
   cli.require_subcommand(0, 1);
   CLI11_PARSE(cli, argc, argv);
 

@@ -62,7 +62,8 @@ class RunningApp final : public ServerApp {
         gate_(settings_.access, clock),
         tokens_({backend_pointer_, gate_}),
         sources_({backend_pointer_, gate_}),
-        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()}, gate_),
+        health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()},
+                {kStoreComponent}, gate_),
         reflection_v1_(ServiceNames(), gate_),
         reflection_v1alpha_(ServiceNames(), gate_) {}
 

@@ -113,6 +113,11 @@ LeadRules ReadLeadRules(const v1::ExpirationConfig& config, Checker& check) {
   return LeadRules::Make(rules).value_or(LeadRules());
 }
 
+std::string DataDir(const std::string& path, const v1::ServerConfig& config) {
+  if (config.data_dir().empty()) return kDefaultDataDir;
+  return (std::filesystem::path(path).parent_path() / config.data_dir()).string();
+}
+
 // A path of the configuration; empty stays empty.
 std::string Below(const std::filesystem::path& config_dir, const std::string& path) {
   return path.empty() ? path : (config_dir / path).string();
@@ -181,12 +186,10 @@ bool IsLoopback(absl::string_view listen) {
 
 LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
                               Clock* clock) {
-  LoadedConfig loaded;
-  std::ifstream file(path);
-  std::stringstream text;
-  if (file) text << file.rdbuf();
-  if (!file) {
-    loaded.problems.push_back(absl::StrCat(path, ": cannot be read"));
+  const absl::StatusOr<std::string> text = ReadManifestFile(path);
+  if (!text.ok()) {
+    LoadedConfig loaded;
+    loaded.problems.emplace_back(text.status().message());
     return loaded;
   }
   return CheckServerConfig(path, *text, overrides, clock);
@@ -225,9 +228,7 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
   }
   settings.tls = ReadTls(config, config_dir, clock->Now(), check, loaded.warnings);
   settings.access = ReadAccess(config, check, loaded.warnings);
-  settings.data_dir = !overrides.data_dir.empty()  ? overrides.data_dir
-                      : !config.data_dir().empty() ? (config_dir / config.data_dir()).string()
-                                                   : kDefaultDataDir;
+  settings.data_dir = !overrides.data_dir.empty() ? overrides.data_dir : DataDir(path, config);
   settings.log_severity = SeverityOf(config.log_level(), check);
   settings.shutdown_grace =
       check.InRange("shutdown_grace", config.has_shutdown_grace(), config.shutdown_grace(),

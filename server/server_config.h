@@ -56,6 +56,11 @@ struct LoadedConfig {
 LoadedConfig LoadServerConfig(const std::string& path, const ConfigOverrides& overrides,
                               Clock* clock);
 
+// The folder of the database that the configuration at `path` names, as LoadServerConfig
+// takes it. Looks at nothing else in it: whoever asks need not have its credentials.
+// INVALID_ARGUMENT when it cannot be read.
+absl::StatusOr<std::string> ReadDataDir(const std::string& path);
+
 // As LoadServerConfig, for a file `path` that holds `text`: relative folders and
 // files are taken from where it is. Blocks on those.
 LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,

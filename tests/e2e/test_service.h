@@ -61,7 +61,7 @@ class TestService {
   void WriteConfig();
 
   vendor_sim::VendorSim& sim_;
-  const std::string extra_config_;
+  std::string extra_config_;
   Clock* const clock_;
   TempDir folder_;
   std::unique_ptr<ServerApp> app_;

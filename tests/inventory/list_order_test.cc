@@ -28,7 +28,8 @@ const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 
 v1::ListTokensResponse List(const Snapshot& snapshot, const v1::ListTokensRequest& request) {
   v1::ListTokensResponse response;
-  const absl::StatusOr<std::string> bytes = ListTokens(snapshot, SourceSet(), kEpoch, request, kNow);
+  const absl::StatusOr<std::string> bytes =
+      ListTokens(snapshot, SourceSet(), kEpoch, request, kNow);
   EXPECT_TRUE(bytes.ok()) << bytes.status();
   EXPECT_TRUE(bytes.ok() && response.ParseFromString(*bytes));
   return response;

@@ -19,7 +19,7 @@ namespace {
 class EvenView final : public WatchView {
  public:
   explicit EvenView(const std::string& source = "", const std::string& name = "even")
-      : WatchView(source, name) {}
+      : WatchView(source, SourceSet(), name) {}
 
   bool is_filtered() const override { return false; }
 
