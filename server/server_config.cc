@@ -23,11 +23,14 @@ constexpr std::size_t kMaxUnixSocketBytes = 100;
 // Collects problems that stand at places of the file.
 class Checker {
  public:
-  Checker(const YamlLocations& locations, std::vector<std::string>& problems)
-      : locations_(locations), problems_(problems) {}
+  Checker(const YamlLocations& locations, LoadedConfig& loaded)
+      : locations_(locations), loaded_(loaded) {}
 
   void Problem(absl::string_view path, absl::string_view what) {
-    problems_.push_back(locations_.Describe(path, what));
+    loaded_.problems.push_back(locations_.Describe(path, what));
+  }
+  void Warning(absl::string_view path, absl::string_view what) {
+    loaded_.warnings.push_back(locations_.Describe(path, what));
   }
 
   // The duration, or `unset` when it is not there; a problem outside the bounds.
@@ -56,7 +59,7 @@ class Checker {
 
  private:
   const YamlLocations& locations_;
-  std::vector<std::string>& problems_;
+  LoadedConfig& loaded_;
 };
 
 // HOST and PORT of `HOST:PORT` or `[HOST]:PORT`; false when it is neither.
@@ -125,7 +128,7 @@ std::string Below(const std::filesystem::path& config_dir, const std::string& pa
 
 std::optional<TlsFiles> ReadTls(const v1::ServerConfig& config,
                                 const std::filesystem::path& config_dir, absl::Time now,
-                                Checker& check, std::vector<std::string>& warnings) {
+                                Checker& check) {
   if (!config.has_tls()) return std::nullopt;
   const v1::TlsConfig& tls = config.tls();
   if (tls.client_ca_file().empty() &&
@@ -141,15 +144,14 @@ std::optional<TlsFiles> ReadTls(const v1::ServerConfig& config,
   for (const auto& [field, what] : report.problems) {
     check.Problem(absl::StrCat("tls.", field), what);
   }
-  for (const std::string& warning : report.warnings) warnings.push_back(warning);
+  for (const std::string& warning : report.warnings) check.Warning("tls", warning);
   return files;
 }
 
-std::shared_ptr<const AccessPolicy> ReadAccess(const v1::ServerConfig& config, Checker& check,
-                                               std::vector<std::string>& warnings) {
+std::shared_ptr<const AccessPolicy> ReadAccess(const v1::ServerConfig& config, Checker& check) {
   if (!config.has_access()) {
     if (config.has_tls() && config.tls().client_ca_file().empty()) {
-      warnings.push_back("no `access` is configured: whoever can connect may do everything");
+      check.Warning("access", "not configured: whoever can connect may do everything");
     }
     return std::make_shared<const AccessPolicy>();
   }
@@ -201,7 +203,7 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
   v1::ServerConfig config;
   YamlReport report = ReadYaml(path, text, config);
   loaded.problems = std::move(report.problems);
-  Checker check(report.locations, loaded.problems);
+  Checker check(report.locations, loaded);
   ServerSettings& settings = loaded.settings;
 
   const std::filesystem::path config_dir = std::filesystem::path(path).parent_path();
@@ -218,16 +220,16 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
                                            " is not loopback: set `tls`, or `insecure: true` to "
                                            "serve everyone who can reach it"));
     }
-    loaded.warnings.push_back(
-        absl::StrCat("serving without TLS on ", settings.listen, ", which is not loopback"));
+    check.Warning("listen", absl::StrCat("serving without TLS on ", settings.listen,
+                                         ", which is not loopback"));
   }
   settings.unix_socket = Below(config_dir, config.unix_socket());
   if (settings.unix_socket.size() > kMaxUnixSocketBytes) {
     check.Problem("unix_socket", absl::StrCat("must have at most ", kMaxUnixSocketBytes,
                                               " bytes, has ", settings.unix_socket.size()));
   }
-  settings.tls = ReadTls(config, config_dir, clock->Now(), check, loaded.warnings);
-  settings.access = ReadAccess(config, check, loaded.warnings);
+  settings.tls = ReadTls(config, config_dir, clock->Now(), check);
+  settings.access = ReadAccess(config, check);
   settings.data_dir = !overrides.data_dir.empty() ? overrides.data_dir : DataDir(path, config);
   settings.log_severity = SeverityOf(config.log_level(), check);
   settings.shutdown_grace =

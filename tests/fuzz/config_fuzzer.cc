@@ -27,6 +27,11 @@ bool NamesFiles(const v1::ServerConfig& config) {
   for (const std::string& dir : config.manifest_dirs()) {
     if (LeadsElsewhere(dir)) return true;
   }
+  const v1::TlsConfig& tls = config.tls();
+  if (LeadsElsewhere(tls.certificate_file()) || LeadsElsewhere(tls.key_file()) ||
+      LeadsElsewhere(tls.client_ca_file())) {
+    return true;
+  }
   for (const v1::SourceConfig& source : config.sources()) {
     for (const auto& [name, secret] : source.secrets()) {
       if (LeadsElsewhere(secret.file())) return true;
@@ -57,7 +62,8 @@ void Load(absl::string_view text) {
   const BuiltSources& built = loaded.settings.sources;
   TI_FUZZ_CHECK(built.descriptions.size() == sources && built.sources.size() == sources &&
                 built.fetchers.size() == sources);
-  TI_FUZZ_CHECK(config.insecure() || IsLoopback(loaded.settings.listen));
+  TI_FUZZ_CHECK(config.insecure() || config.has_tls() || IsLoopback(loaded.settings.listen));
+  TI_FUZZ_CHECK(loaded.settings.access->is_open() == !config.has_access());
 }
 
 }  // namespace
