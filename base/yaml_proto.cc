@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -15,6 +16,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/yaml_documents.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/duration.pb.h"
 #include "google/protobuf/struct.pb.h"
@@ -137,9 +139,11 @@ class YamlReader {
   }
 
   void Read(const std::string& text, Message& message) {
-    std::vector<YAML::Node> documents;
+    YAML::Node root;
+    std::optional<YAML::Mark> second;
     try {
-      documents = YAML::LoadAll(text);
+      second = FindSecondDocument(text);
+      root = YAML::Load(text);
     } catch (const YAML::Exception& e) {
       const bool known = !e.mark.is_null();
       report_.problems.push_back(
@@ -148,13 +152,12 @@ class YamlReader {
       return;
     }
     report_.is_yaml = true;
-    if (documents.empty()) return;
-    if (documents.size() > 1) {
-      Note("", documents[1]);
-      Problem("", "one document expected, found several");
+    if (second) {
+      report_.problems.push_back(
+          OneLine(absl::StrCat(report_.locations.file_, ":", second->line + 1, ":",
+                               second->column + 1, ": one document expected, found several")));
       return;
     }
-    const YAML::Node& root = documents[0];
     if (!root || root.IsNull()) return;
     Note("", root);
     ReadMessage(root, "", 0, message);

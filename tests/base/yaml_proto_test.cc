@@ -135,6 +135,8 @@ TEST(YamlProtoTest, Problems) {
       {"list for mapping", "params: 3", "m.yaml:1:9: params: expected a mapping by name"},
       {"not yaml", "a: b: c", "m.yaml:1:"},
       {"tab", "a:\n\t- b", "m.yaml:2:"},
+      // yaml-cpp finds such documents without end.
+      {"endless documents", ",isten: a\nb: c\n", "one document expected"},
       {"two documents", "vendor: a\n---\nvendor: b\n", "one document expected"},
       {"list at the root", "- a\n", "m.yaml:1:1: expected a mapping, found a list"},
       {"empty value", "vendor:\n", "m.yaml:1:1: vendor: expected a text, found nothing"},
