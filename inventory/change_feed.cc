@@ -17,6 +17,11 @@ FeedChange MakeFeedChange(LogChange change) {
   return feed;
 }
 
+void ChangeFeed::SetMemoryBytes(std::int64_t memory_bytes) {
+  MutexLock lock(mutex_);
+  memory_bytes_ = memory_bytes;
+}
+
 void ChangeFeed::Start(const StoreHead& head) {
   MutexLock lock(mutex_);
   bounds_ = Bounds{head.oldest_revision, head.revision, head.revision};

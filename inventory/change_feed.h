@@ -37,6 +37,9 @@ class ChangeFeed {
   // Keeps at least one revision, and no more than about `memory_bytes`.
   explicit ChangeFeed(std::int64_t memory_bytes) : memory_bytes_(memory_bytes) {}
 
+  // From the next Publish on. By any thread.
+  void SetMemoryBytes(std::int64_t memory_bytes);
+
   // Sets where the store stands. Before the first Publish.
   void Start(const StoreHead& head);
 
@@ -73,8 +76,8 @@ class ChangeFeed {
                                                         std::int64_t max_bytes) const;
 
  private:
-  const std::int64_t memory_bytes_;
   mutable Mutex mutex_;
+  std::int64_t memory_bytes_ ABSL_GUARDED_BY(mutex_);
   Bounds bounds_ ABSL_GUARDED_BY(mutex_);
   std::int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Contiguous: revisions memory_oldest + 1 … head.

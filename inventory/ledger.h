@@ -70,6 +70,16 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   static absl::StatusOr<std::unique_ptr<Ledger>> Open(Options options);
   ~Ledger() override;
 
+  // What may be another one while the Ledger runs.
+  struct Configuration {
+    std::vector<SourceInfo> sources;
+    Retention retention;
+    LeadRules rules;
+  };
+  // Brings sources and notices in line with another configuration, as Open would; holds stay.
+  // Sources that leave must have no pass that runs. Errors as Open's, and nothing changed then.
+  absl::Status Reconfigure(Configuration configuration);
+
   // PassRecorder.
   absl::StatusOr<PassId> Begin(const std::string& source) override;
   absl::StatusOr<PageCounts> Observe(PassId pass, const ScopeRef& scope,
@@ -133,6 +143,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   // All below: on the Ledger's thread, or before it starts.
   absl::Status Load();
   absl::Status ConfigureSources();
+  // Has everything looked at again that the rules may see in another way.
+  void RearmAll();
   absl::Status CheckToken(const ObservedToken& observed) const;
   absl::Status StageObserved(RunningPass& pass, const ScopeRef& scope, std::int64_t scope_id,
                              const ObservedToken& observed, absl::Time now, Staged& staged,
@@ -190,7 +202,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   absl::StatusOr<RunningPass*> FindPass(PassId pass);
   absl::StatusOr<v1::Token> ParseRow(std::int64_t row) const;
 
-  const Options options_;
+  // Used by the Ledger's thread only, but for what is shared with others by itself.
+  Options options_;
   std::string epoch_;  // constant after Open
 
   // Used by the Ledger's thread only.
