@@ -228,7 +228,7 @@ absl::StatusOr<v1::ListSourcesResponse> ListSources(const Snapshot& snapshot,
                                                     absl::string_view epoch,
                                                     const v1::ListSourcesRequest& request) {
   TI_ASSIGN_OR_RETURN(const int page_size, EffectivePageSize(request.page_size()));
-  const std::uint64_t request_hash = StableHash("ListSources");
+  const std::uint64_t request_hash = StableHash(absl::StrCat("ListSources", VisiblePart(visible)));
   internal::v1::PageCursor cursor = MakeCursor(epoch, request_hash, 0);
   if (!request.page_token().empty()) {
     TI_ASSIGN_OR_RETURN(cursor, DecodePageToken(request.page_token(), epoch, request_hash));

@@ -58,11 +58,23 @@ std::string StableDigest(absl::string_view text) {
                          StableHash(absl::StrCat("2|", text)));
 }
 
-std::string EncodeResumeToken(absl::string_view epoch, std::int64_t revision) {
+std::uint64_t VisibleHash(const SourceSet& visible) {
+  if (visible.all()) return 0;
+  const std::uint64_t hash = StableHash(absl::StrCat("visible|", visible.Key()));
+  return hash == 0 ? 1 : hash;
+}
+
+std::string VisiblePart(const SourceSet& visible) {
+  return visible.all() ? std::string() : absl::StrCat("|", visible.Key());
+}
+
+std::string EncodeResumeToken(absl::string_view epoch, std::int64_t revision,
+                              std::uint64_t visible_hash) {
   internal::v1::ResumeCursor cursor;
   cursor.set_version(kVersion);
   cursor.set_epoch(std::string(epoch));
   cursor.set_revision(revision);
+  cursor.set_visible(visible_hash);
   return Seal(kResume, cursor.SerializeAsString());
 }
 
@@ -72,7 +84,8 @@ std::string EncodePageToken(const internal::v1::PageCursor& cursor) {
   return Seal(kPage, sealed.SerializeAsString());
 }
 
-absl::StatusOr<std::int64_t> DecodeResumeToken(absl::string_view token, absl::string_view epoch) {
+absl::StatusOr<std::int64_t> DecodeResumeToken(absl::string_view token, absl::string_view epoch,
+                                               std::uint64_t* visible_hash) {
   internal::v1::ResumeCursor cursor;
   if (!Unseal(kResume, token, cursor) || cursor.revision() < 0) {
     return FieldError("resume_token", "INVALID_RESUME_TOKEN",
@@ -83,6 +96,7 @@ absl::StatusOr<std::int64_t> DecodeResumeToken(absl::string_view token, absl::st
                      "resume_token: from another store, or from before this one was restored; "
                      "start again from the initial state");
   }
+  if (visible_hash != nullptr) *visible_hash = cursor.visible();
   return cursor.revision();
 }
 

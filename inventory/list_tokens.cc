@@ -208,7 +208,8 @@ absl::StatusOr<ListPlan> PlanList(const Snapshot& snapshot, const SourceSet& vis
   const std::uint64_t request_hash = StableHash(
       absl::StrCat("ListTokens|", request.parent(), "|", static_cast<int>(request.show_deleted()),
                    "|", static_cast<int>(plan.view), "|", request.filter().size(), "|",
-                   request.filter(), "|", request.order_by()));
+                   request.filter(), "|", request.order_by(), VisiblePart(visible)));
+  plan.visible_hash = VisibleHash(visible);
   TI_ASSIGN_OR_RETURN(
       plan.cursor, BeginPage(request.page_token(), epoch, request_hash, snapshot.revision(), now));
   FilterOptions options;
@@ -264,7 +265,7 @@ std::string AnswerList(const Snapshot& snapshot, absl::string_view epoch, const 
     }
   }
   rest.set_total_size(cursor.total_size());
-  rest.set_resume_token(EncodeResumeToken(epoch, cursor.first_revision()));
+  rest.set_resume_token(EncodeResumeToken(epoch, cursor.first_revision(), plan.visible_hash));
   rest.set_revision(snapshot.revision());
   if (plan.is_first_page) {
     for (std::string& name : UnreachableSources(snapshot, plan.scan)) {

@@ -27,6 +27,7 @@ struct ListPlan {
   int page_size = 0;
   std::int64_t skip = 0;
   bool is_first_page = false;
+  std::uint64_t visible_hash = 0;  // VisibleHash of the caller's sources
   internal::v1::PageCursor cursor;
 
   // Looks at a page of tokens or little more; else the work belongs in a scan pool.

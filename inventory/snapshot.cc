@@ -61,6 +61,14 @@ std::vector<bool> Snapshot::Visible(const SourceSet& sources) const {
   return visible;
 }
 
+std::vector<bool> Snapshot::Visible(const SourceDifference& sources) const {
+  std::vector<bool> visible;
+  if (sources.all()) return visible;
+  for (const SourceEntry& entry : sources_) visible.push_back(sources.Has(entry.id));
+  if (visible.empty()) visible.push_back(false);
+  return visible;
+}
+
 std::int64_t Snapshot::Count(const ScanFilter& filter) const {
   std::int64_t count = 0;
   for (std::size_t i = 0; i < sources_.size(); ++i) {

@@ -99,6 +99,7 @@ class Snapshot {
 
   // For ScanFilter::visible, of this snapshot.
   std::vector<bool> Visible(const SourceSet& sources) const;
+  std::vector<bool> Visible(const SourceDifference& sources) const;
 
   // The token of a row, or one with empty `full`.
   TokenRef At(std::int64_t row) const;

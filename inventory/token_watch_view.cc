@@ -1,6 +1,7 @@
 #include "inventory/token_watch_view.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -37,6 +38,15 @@ Transition TransitionOf(const LogChange& change, const TokenFacts& before, const
   if (!was) return {};
   if (after.valid && IsShown(after.presence)) return {Event::REMOVED, Event::LEFT_FILTER};
   return {Event::REMOVED, after.presence == v1::Token::DETACHED ? Event::DETACHED : Event::DELETED};
+}
+
+// The bytes of a TokenEvent that says nothing but that this token is out of sight.
+void AppendGoneEvent(std::string& events, absl::string_view uid) {
+  std::string event;
+  wire::AppendVarintField(event, Event::kTypeFieldNumber, Event::REMOVED);
+  wire::AppendVarintField(event, Event::kRemoveCauseFieldNumber, Event::NO_PERMISSION);
+  wire::AppendBytesField(event, Event::kUidFieldNumber, uid);
+  wire::AppendBytesField(events, kBatchEventsField, event);
 }
 
 // The bytes of a TokenEvent.
@@ -92,8 +102,10 @@ absl::StatusOr<std::vector<int>> ParseChangedFields(const google::protobuf::Fiel
   return fields;
 }
 
-TokenWatchView::TokenWatchView(WatchScope scope)
-    : WatchView(scope.source, scope.visible,
+TokenWatchView::TokenWatchView(WatchScope scope) : TokenWatchView(scope, scope.visible) {}
+
+TokenWatchView::TokenWatchView(WatchScope scope, SourceSet known)
+    : WatchView(scope.source, scope.visible, std::move(known),
                 absl::StrCat("tokens\n", scope.source, "\n", scope.view, "\n",
                              absl::StrJoin(scope.changed_fields, ","), "\n", scope.filter_text)),
       scope_(std::move(scope)),
@@ -111,9 +123,15 @@ void TokenWatchView::AppendChange(const FeedChange& change, std::string& events)
   const TokenFacts after = ReadTokenFacts(change.change.after);
   const TokenFacts& facts = after.valid ? after : before;
   if (!absl::StartsWith(facts.name, name_prefix_)) return;
-  if (!visible().Has(SourceIdOf(facts.source))) return;
+  const absl::string_view source = SourceIdOf(facts.source);
+  const bool is_visible = visible().Has(source);
+  if (!is_visible && !known().Has(source)) return;
   const Transition transition = TransitionOf(change.change, before, after, scope_.filter);
   if (transition.type == Event::TYPE_UNSPECIFIED) return;
+  if (!is_visible) {
+    if (transition.type != Event::ADDED) AppendGoneEvent(events, before.uid);
+    return;
+  }
   const std::vector<int>& wanted = scope_.changed_fields;
   if (transition.type == Event::MODIFIED && !wanted.empty() &&
       std::none_of(wanted.begin(), wanted.end(), [&](int field) {
@@ -131,39 +149,70 @@ EncodedChanges TokenWatchView::EncodeChanges(
     const std::vector<std::shared_ptr<const FeedRevision>>& revisions, LogPosition from,
     absl::string_view epoch, bool ends_revision) const {
   return EncodeStretch(
-      revisions, from, epoch, ends_revision,
+      revisions, from, epoch, visible_hash(), ends_revision,
       [this](const FeedChange& change, std::string& events) { AppendChange(change, events); });
+}
+
+template <typename Append>
+EncodedRows TokenWatchView::EncodeScan(const Snapshot& snapshot, std::int64_t after,
+                                       std::vector<bool> visible, std::int64_t last_row,
+                                       Append append) const {
+  EncodedRows result;
+  result.after = after;
+  result.done = true;
+  ScanFilter filter;
+  filter.visible = std::move(visible);
+  if (!scope_.source.empty()) {
+    filter.source = snapshot.FindSource(scope_.source);
+    if (filter.source < 0) return result;
+  }
+  snapshot.Scan(after, filter, [&](const TokenRef& token) {
+    if (token.row > last_row) return false;
+    if (!scope_.filter.matches_all() && !scope_.filter.Matches(token.filter_row())) return true;
+    if (result.events.size() >= kWatchMessageBytes) {
+      result.done = false;
+      return false;
+    }
+    append(token, result.events);
+    result.after = token.row;
+    return true;
+  });
+  return result;
 }
 
 EncodedInitial TokenWatchView::EncodeInitial(const Snapshot& snapshot, std::int64_t after,
                                              absl::string_view epoch,
                                              const v1::Progress& progress) const {
-  EncodedInitial result;
-  result.after = after;
-  result.done = true;
-  ScanFilter filter;
-  filter.visible = snapshot.Visible(visible());
-  bool nothing = false;
-  if (!scope_.source.empty()) {
-    filter.source = snapshot.FindSource(scope_.source);
-    nothing = filter.source < 0;
-  }
-  std::string events;
-  if (!nothing) {
-    const Transition added{Event::ADDED, Event::REMOVE_CAUSE_UNSPECIFIED};
-    snapshot.Scan(after, filter, [&](const TokenRef& token) {
-      if (!scope_.filter.matches_all() && !scope_.filter.Matches(token.filter_row())) return true;
-      if (events.size() >= kWatchMessageBytes) {
-        result.done = false;
-        return false;
-      }
-      AppendEvent(events, added, ReadTokenFacts(token.full).uid, token.bytes(scope_.view), {});
-      result.after = token.row;
-      return true;
-    });
-  }
-  result.message = EncodeInitialPart(snapshot.revision(), events, result.done, epoch, progress);
-  return result;
+  const EncodedRows rows = EncodeRows(snapshot, after, SourceDifference{visible()});
+  return {EncodeInitialPart(snapshot.revision(), rows.events, rows.done, epoch, visible_hash(),
+                            progress),
+          rows.after, rows.done};
+}
+
+EncodedRows TokenWatchView::EncodeRows(const Snapshot& snapshot, std::int64_t after,
+                                       const SourceDifference& sources) const {
+  const Transition added{Event::ADDED, Event::REMOVE_CAUSE_UNSPECIFIED};
+  return EncodeScan(
+      snapshot, after, snapshot.Visible(sources), std::numeric_limits<std::int64_t>::max(),
+      [&](const TokenRef& token, std::string& events) {
+        AppendEvent(events, added, ReadTokenFacts(token.full).uid, token.bytes(scope_.view), {});
+      });
+}
+
+EncodedRows TokenWatchView::EncodeGone(const Snapshot& snapshot, std::int64_t after,
+                                       const LeavingRows& rows) const {
+  return EncodeScan(snapshot, after, snapshot.Visible(rows.sources), rows.last_row,
+                    [&](const TokenRef& token, std::string& events) {
+                      const TokenFacts facts = ReadTokenFacts(token.full);
+                      if (facts.revision <= rows.told_revision) AppendGoneEvent(events, facts.uid);
+                    });
+}
+
+std::shared_ptr<const WatchView> TokenWatchView::WithSources(SourceSet visible,
+                                                             SourceSet known) const {
+  WatchScope scope = scope_;
+  scope.visible = std::move(visible);
+  return std::make_shared<TokenWatchView>(std::move(scope), std::move(known));
 }
 
 }  // namespace tokeninventory

@@ -34,6 +34,7 @@ absl::StatusOr<std::vector<int>> ParseChangedFields(const google::protobuf::Fiel
 class TokenWatchView final : public WatchView {
  public:
   explicit TokenWatchView(WatchScope scope);
+  TokenWatchView(WatchScope scope, SourceSet known);
 
   EncodedChanges EncodeChanges(const std::vector<std::shared_ptr<const FeedRevision>>& revisions,
                                LogPosition from, absl::string_view epoch,
@@ -43,12 +44,23 @@ class TokenWatchView final : public WatchView {
                                absl::string_view epoch,
                                const v1::Progress& progress) const override;
 
+  EncodedRows EncodeRows(const Snapshot& snapshot, std::int64_t after,
+                         const SourceDifference& sources) const override;
+  EncodedRows EncodeGone(const Snapshot& snapshot, std::int64_t after,
+                         const LeavingRows& rows) const override;
+  std::shared_ptr<const WatchView> WithSources(SourceSet visible, SourceSet known) const override;
+
   bool is_filtered() const override;
 
   const WatchScope& scope() const { return scope_; }
 
  private:
   void AppendChange(const FeedChange& change, std::string& events) const;
+  // Calls `append(token, events)` for what a scan of these sources finds, until the events
+  // fill a message; a row behind `last_row` ends it.
+  template <typename Append>
+  EncodedRows EncodeScan(const Snapshot& snapshot, std::int64_t after, std::vector<bool> visible,
+                         std::int64_t last_row, Append append) const;
 
   const WatchScope scope_;
   const std::string name_prefix_;  // of the tokens that it shows

@@ -45,6 +45,7 @@ class WatchGroup {
              RecentMessages& recent);
 
   const WatchView& view() const { return *view_; }
+  const std::shared_ptr<const WatchView>& shared_view() const { return view_; }
 
   // What the feed's memory tells from `from` on, as one message. `next` == `from`
   // and no message: it is not in memory.

@@ -84,8 +84,10 @@ std::vector<WatchHub::SourceState> WatchHub::StatesOf(const Snapshot& snapshot) 
 
 WatchHub::WatchHub(Options options)
     : options_(std::move(options)),
-      stalled_after_(std::min(kLongestStalledAfter, options_.stall_timeout / 4)),
+      stall_timeout_(options_.stall_timeout),
       random_(std::random_device()()),
+      max_streams_(options_.max_streams),
+      max_age_(options_.max_age),
       initial_turns_(kInitialTurns),
       told_head_(options_.feed->bounds().head),
       told_states_(StatesOf(*options_.inventory->Current())),
@@ -136,19 +138,15 @@ absl::StatusOr<std::shared_ptr<WatchSession>> WatchHub::Open(WatchSink& sink,
       return RetryableError(absl::StatusCode::kUnavailable, "SERVER_STOPPING", "the service stops",
                             absl::Seconds(1));
     }
-    if (stream_count_ >= options_.max_streams) {
+    if (stream_count_ >= max_streams_) {
       return RetryableError(absl::StatusCode::kResourceExhausted, "TOO_MANY_STREAMS",
-                            absl::StrCat("at most ", options_.max_streams, " watches at once"),
+                            absl::StrCat("at most ", max_streams_, " watches at once"),
                             absl::Seconds(5));
     }
     const double share = std::uniform_real_distribution<double>(0.8, 1.2)(random_);
-    Cohort& cohort = cohorts_[options.view->key()];
-    if (cohort.group == nullptr) {
-      cohort.group =
-          std::make_shared<WatchGroup>(options.view, options_.epoch, *options_.feed, recent_);
-    }
-    session = std::make_shared<WatchSession>(*this, cohort.group, sink, options,
-                                             now + options_.max_age * share);
+    Cohort& cohort = CohortLocked(options.view);
+    session =
+        std::make_shared<WatchSession>(*this, cohort.group, sink, options, now + max_age_ * share);
     cohort.sessions.insert(session);
     ++stream_count_;
   }
@@ -160,6 +158,41 @@ absl::StatusOr<std::shared_ptr<WatchSession>> WatchHub::Open(WatchSink& sink,
   SetTimer(session, now + kLongestRound);
   if (TakeInitialTurn(session)) session->BeginInitialState();
   return session;
+}
+
+absl::Duration WatchHub::stalled_after() const {
+  return std::min(kLongestStalledAfter, stall_timeout() / 4);
+}
+
+void WatchHub::SetLimits(const Limits& limits) {
+  stall_timeout_ = limits.stall_timeout;
+  MutexLock lock(mutex_);
+  max_streams_ = limits.max_streams;
+  max_age_ = limits.max_age;
+}
+
+WatchHub::Cohort& WatchHub::CohortLocked(std::shared_ptr<const WatchView> view) {
+  Cohort& cohort = cohorts_[view->key()];
+  if (cohort.group == nullptr) {
+    cohort.group =
+        std::make_shared<WatchGroup>(std::move(view), options_.epoch, *options_.feed, recent_);
+  }
+  return cohort;
+}
+
+void WatchHub::LeaveCohortLocked(const SessionPointer& session, const WatchGroup& group) {
+  const auto cohort = cohorts_.find(group.view().key());
+  cohort->second.sessions.erase(session);
+  if (cohort->second.sessions.empty()) cohorts_.erase(cohort);
+}
+
+std::shared_ptr<WatchGroup> WatchHub::Regroup(const SessionPointer& session, const WatchGroup& from,
+                                              std::shared_ptr<const WatchView> view) {
+  MutexLock lock(mutex_);
+  LeaveCohortLocked(session, from);
+  Cohort& cohort = CohortLocked(std::move(view));
+  cohort.sessions.insert(session);
+  return cohort.group;
 }
 
 void WatchHub::Drain() {
@@ -210,15 +243,15 @@ absl::Status WatchHub::GapError(v1::WatchReset::Reason reason) const {
        {"current_revision", absl::StrCat(HeadRevision())}});
 }
 
-WatchMessage WatchHub::MakeProgressMessage(const SourceSet& visible, std::int64_t revision,
+WatchMessage WatchHub::MakeProgressMessage(const WatchView& view, std::int64_t revision,
                                            absl::Time now) {
   const auto make = [&] {
     return EncodeProgress(
-        MakeProgress(*options_.inventory->Current(), visible, *options_.feed, revision, now),
-        options_.epoch);
+        MakeProgress(*options_.inventory->Current(), view.visible(), *options_.feed, revision, now),
+        options_.epoch, view.visible_hash());
   };
   // One message serves all who may see everything, which most may.
-  if (!visible.all()) return make();
+  if (!view.visible().all()) return make();
   // Before the snapshot is read, so that what is kept is never older than it says.
   const std::int64_t publication = options_.inventory->publications();
   const ChangeFeed::Bounds bounds = options_.feed->bounds();
@@ -260,6 +293,11 @@ void WatchHub::WakeSoon(SessionPointer session) {
   wake_.NotifyOne();
 }
 
+void WatchHub::WakeAtChange(SessionPointer session) {
+  MutexLock lock(mutex_);
+  wake_at_change_.push_back(std::move(session));
+}
+
 void WatchHub::OnStall(SessionPointer session) {
   MutexLock lock(mutex_);
   stalled_.push_back(std::move(session));
@@ -270,11 +308,9 @@ void WatchHub::OnStallOver(const SessionPointer& session) {
   stalled_.erase(std::remove(stalled_.begin(), stalled_.end(), session), stalled_.end());
 }
 
-void WatchHub::OnFinished(const SessionPointer& session) {
+void WatchHub::OnFinished(const SessionPointer& session, const WatchGroup& group) {
   MutexLock lock(mutex_);
-  const auto cohort = cohorts_.find(session->group()->view().key());
-  cohort->second.sessions.erase(session);
-  if (cohort->second.sessions.empty()) cohorts_.erase(cohort);
+  LeaveCohortLocked(session, group);
   --stream_count_;
 }
 
@@ -303,8 +339,10 @@ void WatchHub::TellChanges(absl::Time now) {
   told_head_ = head;
   // A group that is made from now on has looked up to the head, or beyond it.
   std::vector<std::shared_ptr<WatchGroup>> groups;
+  std::vector<SessionPointer> waiting;
   {
     MutexLock lock(mutex_);
+    waiting.swap(wake_at_change_);
     groups.reserve(cohorts_.size());
     for (const auto& [key, cohort] : cohorts_) groups.push_back(cohort.group);
   }
@@ -321,6 +359,7 @@ void WatchHub::TellChanges(absl::Time now) {
     }
     for (const SessionPointer& session : sessions) session->Wake(now);
   }
+  for (const SessionPointer& session : waiting) session->Wake(now);
 }
 
 void WatchHub::TellStates(absl::Time now) {

@@ -3,6 +3,7 @@
 // thread.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -48,6 +49,12 @@ class WatchHub {
     // Streams are ended at a random age of 0.8 to 1.2 times this.
     absl::Duration max_age = absl::Minutes(30);
   };
+  // Those of the options that may change while streams are open.
+  struct Limits {
+    int max_streams = 0;
+    absl::Duration stall_timeout;
+    absl::Duration max_age;
+  };
 
   explicit WatchHub(Options options);
   ~WatchHub();
@@ -58,6 +65,9 @@ class WatchHub {
   // `sink` is then not called.
   absl::StatusOr<std::shared_ptr<WatchSession>> Open(WatchSink& sink,
                                                      WatchSession::Options options);
+
+  // From now on. Open streams keep their age, and stay when there are too many.
+  void SetLimits(const Limits& limits);
 
   // Ends all sessions with a last Progress and UNAVAILABLE (SERVER_STOPPING),
   // and opens no more.
@@ -99,8 +109,9 @@ class WatchHub {
 
   // For sessions.
   const Options& options() const { return options_; }
-  absl::Duration stalled_after() const { return stalled_after_; }
-  WatchMessage MakeProgressMessage(const SourceSet& visible, std::int64_t revision, absl::Time now);
+  absl::Duration stall_timeout() const { return stall_timeout_; }
+  absl::Duration stalled_after() const;
+  WatchMessage MakeProgressMessage(const WatchView& view, std::int64_t revision, absl::Time now);
   // The newest revision that a client may know: the inventory is a moment ahead of
   // the feed, and a list may have told its revision already.
   std::int64_t HeadRevision() const;
@@ -111,10 +122,19 @@ class WatchHub {
   void ReturnInitialTurn();
   // Has the session woken in the dispatcher's next round.
   void WakeSoon(SessionPointer session);
+  // Has the session woken when the feed has got further, whether or not its view is concerned.
+  void WakeAtChange(SessionPointer session);
   void OnStall(SessionPointer session);
   void OnStallOver(const SessionPointer& session);
-  void OnFinished(const SessionPointer& session);
+  void OnFinished(const SessionPointer& session, const WatchGroup& group);
+  // Takes the session from one group to that of `view`. What is published from now on wakes it
+  // as one of that.
+  std::shared_ptr<WatchGroup> Regroup(const SessionPointer& session, const WatchGroup& from,
+                                      std::shared_ptr<const WatchView> view);
 
+  Cohort& CohortLocked(std::shared_ptr<const WatchView> view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LeaveCohortLocked(const SessionPointer& session, const WatchGroup& group)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunDispatcher();
   absl::Time NextRoundLocked(absl::Time now) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Wakes those whom the revisions concern that were published since the last call.
@@ -127,7 +147,8 @@ class WatchHub {
   static std::vector<SourceState> StatesOf(const Snapshot& snapshot);
 
   const Options options_;
-  const absl::Duration stalled_after_;
+  // As Options says, but what SetLimits made of it.
+  std::atomic<absl::Duration> stall_timeout_;
   RecentMessages recent_;
 
   // The last Progress made, for others at the same place at the same time.
@@ -146,6 +167,8 @@ class WatchHub {
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   std::mt19937_64 random_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Cohort> cohorts_ ABSL_GUARDED_BY(mutex_);  // by key
+  int max_streams_ ABSL_GUARDED_BY(mutex_);
+  absl::Duration max_age_ ABSL_GUARDED_BY(mutex_);
   int stream_count_ ABSL_GUARDED_BY(mutex_) = 0;
   int initial_turns_ ABSL_GUARDED_BY(mutex_);
   std::deque<SessionPointer> waiting_ ABSL_GUARDED_BY(mutex_);
@@ -153,6 +176,7 @@ class WatchHub {
   // A heap; one for each session, which may outlive it until then.
   std::vector<Timer> timers_ ABSL_GUARDED_BY(mutex_);
   std::vector<SessionPointer> wake_soon_ ABSL_GUARDED_BY(mutex_);
+  std::vector<SessionPointer> wake_at_change_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_round_ ABSL_GUARDED_BY(mutex_) = absl::InfinitePast();
 
   // Used by the dispatcher only.

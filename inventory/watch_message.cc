@@ -52,8 +52,8 @@ void AppendBatch(std::string& message, std::int64_t revision, const absl::Time* 
 }  // namespace
 
 EncodedChanges EncodeStretch(const std::vector<std::shared_ptr<const FeedRevision>>& revisions,
-                             LogPosition from, absl::string_view epoch, bool ends_revision,
-                             const AppendChange& append) {
+                             LogPosition from, absl::string_view epoch, std::uint64_t visible_hash,
+                             bool ends_revision, const AppendChange& append) {
   std::string message;
   LogPosition next = from;
   bool has_events = false;
@@ -98,13 +98,14 @@ EncodedChanges EncodeStretch(const std::vector<std::shared_ptr<const FeedRevisio
   // Covers whole revisions only: a client that keeps it loses no rest.
   if (!partial) {
     wire::AppendBytesField(message, Response::kResumeTokenFieldNumber,
-                           EncodeResumeToken(epoch, next.revision - 1));
+                           EncodeResumeToken(epoch, next.revision - 1, visible_hash));
   }
   return {std::make_shared<const std::string>(std::move(message)), next};
 }
 
 WatchMessage EncodeInitialPart(std::int64_t revision, absl::string_view events, bool done,
-                               absl::string_view epoch, const v1::Progress& progress) {
+                               absl::string_view epoch, std::uint64_t visible_hash,
+                               const v1::Progress& progress) {
   std::string message;
   if (!events.empty()) AppendBatch(message, revision, nullptr, !done, true, events);
   if (done) {
@@ -112,16 +113,26 @@ WatchMessage EncodeInitialPart(std::int64_t revision, absl::string_view events, 
     rest.mutable_synced()->set_revision(revision);
     *rest.mutable_progress() = progress;
     rest.mutable_progress()->set_revision(revision);
-    rest.set_resume_token(EncodeResumeToken(epoch, revision));
+    rest.set_resume_token(EncodeResumeToken(epoch, revision, visible_hash));
     rest.AppendToString(&message);
   }
   return std::make_shared<const std::string>(std::move(message));
 }
 
-WatchMessage EncodeProgress(const v1::Progress& progress, absl::string_view epoch) {
+WatchMessage EncodePolicyPart(const PolicyPart& part, absl::string_view events) {
+  std::string message;
+  AppendBatch(message, part.revision, nullptr, part.continued, part.initial, events);
+  if (!part.resume_token.empty()) {
+    wire::AppendBytesField(message, Response::kResumeTokenFieldNumber, part.resume_token);
+  }
+  return std::make_shared<const std::string>(std::move(message));
+}
+
+WatchMessage EncodeProgress(const v1::Progress& progress, absl::string_view epoch,
+                            std::uint64_t visible_hash) {
   Response response;
   *response.mutable_progress() = progress;
-  response.set_resume_token(EncodeResumeToken(epoch, progress.revision()));
+  response.set_resume_token(EncodeResumeToken(epoch, progress.revision(), visible_hash));
   return std::make_shared<const std::string>(response.SerializeAsString());
 }
 

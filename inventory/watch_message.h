@@ -29,18 +29,31 @@ inline constexpr int kBatchEventsField = 5;
 using AppendChange = std::function<void(const FeedChange& change, std::string& events)>;
 
 // WatchView::EncodeChanges for what `append` makes of each change.
+// `visible_hash`: of the resume token.
 EncodedChanges EncodeStretch(const std::vector<std::shared_ptr<const FeedRevision>>& revisions,
-                             LogPosition from, absl::string_view epoch, bool ends_revision,
-                             const AppendChange& append);
+                             LogPosition from, absl::string_view epoch, std::uint64_t visible_hash,
+                             bool ends_revision, const AppendChange& append);
 
 // The message of a part of the initial state. `events` are fields
 // kBatchEventsField, perhaps none; `done`: nothing follows, and Synced,
 // `progress` and the resume token go along.
 WatchMessage EncodeInitialPart(std::int64_t revision, absl::string_view events, bool done,
-                               absl::string_view epoch, const v1::Progress& progress);
+                               absl::string_view epoch, std::uint64_t visible_hash,
+                               const v1::Progress& progress);
+
+// A batch that tells of no revision: what another policy brought into sight (`initial`), or
+// took from it, which is never in vain: `events` are some.
+struct PolicyPart {
+  std::int64_t revision = 0;
+  bool continued = false;
+  bool initial = false;
+  std::string resume_token;  // empty: none
+};
+WatchMessage EncodePolicyPart(const PolicyPart& part, absl::string_view events);
 
 // A message that holds Progress alone. All up to its revision is told.
-WatchMessage EncodeProgress(const v1::Progress& progress, absl::string_view epoch);
+WatchMessage EncodeProgress(const v1::Progress& progress, absl::string_view epoch,
+                            std::uint64_t visible_hash);
 
 // `message` with a reset before all else in it.
 WatchMessage WithReset(v1::WatchReset::Reason reason, const WatchMessage& message);

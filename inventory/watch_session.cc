@@ -29,9 +29,11 @@ absl::Status MaxAgeError() {
                         absl::ZeroDuration());
 }
 
+using Revisions = std::vector<std::shared_ptr<const FeedRevision>>;
+
 // The feed's form of a page of the log.
-std::vector<std::shared_ptr<const FeedRevision>> RevisionsOf(LogPage page) {
-  std::vector<std::shared_ptr<const FeedRevision>> revisions;
+Revisions RevisionsOf(LogPage page) {
+  Revisions revisions;
   std::shared_ptr<FeedRevision> current;
   for (LogEntry& entry : page.entries) {
     if (current == nullptr || current->revision != entry.revision) {
@@ -47,16 +49,24 @@ std::vector<std::shared_ptr<const FeedRevision>> RevisionsOf(LogPage page) {
   return revisions;
 }
 
+// Leaves out what is behind `bound`. True when there was some.
+bool CutAt(std::int64_t bound, Revisions& revisions) {
+  const std::size_t before = revisions.size();
+  while (!revisions.empty() && revisions.back()->revision > bound) revisions.pop_back();
+  return revisions.size() < before;
+}
+
 }  // namespace
 
 WatchSession::WatchSession(WatchHub& hub, std::shared_ptr<WatchGroup> group, WatchSink& sink,
                            const Options& options, absl::Time end_time)
     : hub_(hub),
-      group_(std::move(group)),
       on_gap_(options.on_gap),
       progress_interval_(options.progress_interval),
       end_time_(end_time),
-      sink_(&sink) {
+      sink_(&sink),
+      group_(std::move(group)),
+      wanted_(options.view->visible()) {
   last_write_ = hub_.options().clock->Now();
   reset_ = options.reset;
   switch (options.start) {
@@ -69,7 +79,7 @@ WatchSession::WatchSession(WatchHub& hub, std::shared_ptr<WatchGroup> group, Wat
       break;
     case Start::kAfterRevision:
       next_ = LogPosition{options.after_revision + 1, 0};
-      resume_revision_ = options.after_revision;
+      resume_ = ResumePoint{options.after_revision, group_->view().visible_hash()};
       break;
   }
 }
@@ -80,7 +90,11 @@ void WatchSession::BeginInitialState() {
     hub_.ReturnInitialTurn();
     return;
   }
-  BeginInitialLocked();
+  if (waiting_for_turn_) {
+    BeginInitialLocked();
+  } else if (!TakeGrantTurnLocked()) {
+    hub_.ReturnInitialTurn();
+  }
   PumpLocked(hub_.options().clock->Now());
 }
 
@@ -98,6 +112,8 @@ void WatchSession::MeetGapLocked(v1::WatchReset::Reason reason) {
   }
   reset_ = reason;
   progress_at_.reset();  // the initial state ends with one
+  ForgetPolicyChangesLocked();
+  SetViewLocked(wanted_, wanted_);  // the client forgets all
   waiting_for_turn_ = true;
   if (!hub_.TakeInitialTurn(shared_from_this())) return;
   BeginInitialLocked();
@@ -110,7 +126,7 @@ void WatchSession::OnWriteDone(bool ok) {
   if (std::exchange(stalled_, false)) hub_.OnStallOver(shared_from_this());
   const absl::Time now = hub_.options().clock->Now();
   last_write_ = now;
-  if (ok && resume_under_way_) resume_revision_ = resume_under_way_;
+  if (ok && resume_under_way_) resume_ = resume_under_way_;
   if (!ok && !ending_) ending_ = GoneError();
   if (!ok) cancelled_ = true;
   PumpLocked(now);
@@ -142,7 +158,7 @@ absl::Time WatchSession::Poll(absl::Time now) {
       stalled_ = true;
       hub_.OnStall(shared_from_this());
     }
-    const absl::Time cut_at = last_write_ + hub_.options().stall_timeout;
+    const absl::Time cut_at = last_write_ + hub_.stall_timeout();
     if (now >= cut_at) {
       CutLocked();
       return next;
@@ -152,6 +168,13 @@ absl::Time WatchSession::Poll(absl::Time now) {
   PumpLocked(now);
   if (end_time_ > now) next = std::min(next, end_time_);
   return std::min(next, last_write_ + progress_interval_ - kProgressMargin);
+}
+
+void WatchSession::End(const absl::Status& status) {
+  MutexLock lock(mutex_);
+  if (!ending_) ending_ = status;
+  last_progress_wanted_ = false;
+  PumpLocked(hub_.options().clock->Now());
 }
 
 void WatchSession::Wake(absl::Time now) {
@@ -169,10 +192,10 @@ void WatchSession::CutLocked() {
   if (!ending_) {
     constexpr absl::string_view kMessage = "the client did not take a message in time";
     ending_ =
-        resume_revision_
-            ? MakeError(
-                  absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER", kMessage,
-                  {{"resume_token", EncodeResumeToken(hub_.options().epoch, *resume_revision_)}})
+        resume_
+            ? MakeError(absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER", kMessage,
+                        {{"resume_token", EncodeResumeToken(hub_.options().epoch, resume_->revision,
+                                                            resume_->visible_hash)}})
             : MakeError(absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER", kMessage);
   }
   if (!aborted_) sink_->Abort();
@@ -182,7 +205,7 @@ void WatchSession::CutLocked() {
 std::int64_t WatchSession::OldestCursor() const {
   MutexLock lock(mutex_);
   if (sink_ == nullptr || waiting_for_turn_) return std::numeric_limits<std::int64_t>::max();
-  return group_->Skip(next_).revision - 1;
+  return SkipLocked(next_).revision - 1;
 }
 
 bool WatchSession::AtRevisionEndLocked() const {
@@ -217,43 +240,50 @@ void WatchSession::PumpLocked(absl::Time now) {
     return;
   }
   if (fetching_ || waiting_for_turn_) return;
-  if (initial_ != nullptr) {
+  if (removal_) {
+    PumpRemovalLocked();
+  } else if (initial_ != nullptr) {
     PumpInitialLocked();
   } else {
     PumpChangesLocked(now);
   }
 }
 
+bool WatchSession::TakeFetchedLocked(std::int64_t view_number) {
+  fetching_ = false;
+  if (sink_ == nullptr) return false;
+  if (!ending_ && !writing_ && view_number == view_number_) return true;
+  PumpLocked(hub_.options().clock->Now());
+  return false;
+}
+
 void WatchSession::PumpInitialLocked() {
   fetching_ = true;
-  const bool accepted =
-      hub_.RunScan([self = shared_from_this(), snapshot = initial_, after = initial_after_] {
-        const WatchHub::Options& hub = self->hub_.options();
-        // How fresh the sources are now, not when the snapshot was made.
-        const v1::Progress progress =
-            MakeProgress(*hub.inventory->Current(), self->group_->view().visible(), *hub.feed,
-                         snapshot->revision(), hub.clock->Now());
-        EncodedInitial part =
-            self->group_->view().EncodeInitial(*snapshot, after, hub.epoch, progress);
-        MutexLock lock(self->mutex_);
-        self->fetching_ = false;
-        if (self->sink_ == nullptr) return;
-        if (self->ending_ || self->writing_) return self->PumpLocked(hub.clock->Now());
-        self->initial_after_ = part.after;
-        std::optional<std::int64_t> resume_revision;
-        if (part.done) {
-          resume_revision = snapshot->revision();
-          self->initial_ = nullptr;
-          self->hub_.ReturnInitialTurn();
-        }
-        WatchMessage message = std::move(part.message);
-        if (self->reset_) {
-          message = WithReset(*self->reset_, message);
-          self->reset_.reset();
-          self->resume_revision_.reset();  // of no use any more
-        }
-        self->WriteLocked(message, resume_revision);
-      });
+  const bool accepted = hub_.RunScan([self = shared_from_this(), group = group_,
+                                      view_number = view_number_, snapshot = initial_,
+                                      after = initial_after_] {
+    const WatchHub::Options& hub = self->hub_.options();
+    // How fresh the sources are now, not when the snapshot was made.
+    const v1::Progress progress = MakeProgress(*hub.inventory->Current(), group->view().visible(),
+                                               *hub.feed, snapshot->revision(), hub.clock->Now());
+    EncodedInitial part = group->view().EncodeInitial(*snapshot, after, hub.epoch, progress);
+    MutexLock lock(self->mutex_);
+    if (!self->TakeFetchedLocked(view_number)) return;
+    self->initial_after_ = part.after;
+    std::optional<std::int64_t> resume_revision;
+    if (part.done) {
+      resume_revision = snapshot->revision();
+      self->initial_ = nullptr;
+      self->hub_.ReturnInitialTurn();
+    }
+    WatchMessage message = std::move(part.message);
+    if (self->reset_) {
+      message = WithReset(*self->reset_, message);
+      self->reset_.reset();
+      self->resume_.reset();  // of no use any more
+    }
+    self->WriteLocked(message, resume_revision);
+  });
   if (accepted) return;
   // The pool has room for all who may send an initial state at once, but other work
   // may have taken it.
@@ -263,7 +293,8 @@ void WatchSession::PumpInitialLocked() {
 
 void WatchSession::PumpChangesLocked(absl::Time now) {
   for (;;) {
-    next_ = group_->Skip(next_);
+    next_ = SkipLocked(next_);
+    if (AtRevisionEndLocked() && PumpPolicyLocked()) return;
     if (now >= end_time_ && AtRevisionEndLocked()) {
       ending_ = MaxAgeError();
       WriteProgressLocked(now);
@@ -282,7 +313,17 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
       FetchFromStoreLocked();
       return;
     }
-    if (next_.revision > bounds.head) break;
+    if (next_.revision > bounds.head) {
+      if (!BoundLocked()) break;
+      // The inventory was a moment ahead when the bound was set. What brings the feed there may
+      // be of no interest to this view, and would wake nobody.
+      hub_.WakeAtChange(shared_from_this());
+      if (next_.revision > hub_.options().feed->bounds().head) break;
+    }
+    if (BoundLocked()) {
+      ScanMemoryLocked();
+      return;
+    }
     std::optional<EncodedChanges> made = group_->FindMade(next_);
     if (!made && group_->view().is_filtered()) {
       ScanMemoryLocked();
@@ -301,20 +342,28 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
   if (due && AtRevisionEndLocked()) WriteProgressLocked(now);
 }
 
-// A filter may let nothing of a long stretch pass: not for a gRPC thread.
+// A filter may let nothing of a long stretch pass: not for a gRPC thread. What has a bound is
+// nobody else's message.
 void WatchSession::ScanMemoryLocked() {
   fetching_ = true;
-  const bool accepted = hub_.RunScan([self = shared_from_this(), from = next_] {
-    const EncodedChanges changes = self->group_->Read(from);
-    MutexLock lock(self->mutex_);
-    self->fetching_ = false;
-    if (self->sink_ == nullptr) return;
-    const absl::Time now = self->hub_.options().clock->Now();
-    if (self->ending_ || self->writing_) return self->PumpLocked(now);
-    self->next_ = changes.next;
-    if (changes.message != nullptr) return self->WriteChangesLocked(changes);
-    self->PumpLocked(now);
-  });
+  const bool accepted =
+      hub_.RunScan([self = shared_from_this(), group = group_, view_number = view_number_,
+                    from = next_, bound = BoundLocked()] {
+        EncodedChanges changes;
+        if (bound) {
+          Revisions revisions = self->hub_.options().feed->Read(from, kReadBytes);
+          CutAt(*bound, revisions);
+          changes = group->view().EncodeChanges(revisions, from, self->hub_.options().epoch,
+                                                /*ends_revision=*/true);
+        } else {
+          changes = group->Read(from);
+        }
+        MutexLock lock(self->mutex_);
+        if (!self->TakeFetchedLocked(view_number)) return;
+        self->next_ = changes.next;
+        if (changes.message != nullptr) return self->WriteChangesLocked(changes);
+        self->PumpLocked(self->hub_.options().clock->Now());
+      });
   if (accepted) return;
   fetching_ = false;
   hub_.WakeSoon(shared_from_this());  // the pool is busy
@@ -323,19 +372,20 @@ void WatchSession::ScanMemoryLocked() {
 void WatchSession::FetchFromStoreLocked() {
   fetching_ = true;
   const bool accepted =
-      hub_.RunOnLogReader([self = shared_from_this(), from = next_](TokenStore& store) {
+      hub_.RunOnLogReader([self = shared_from_this(), group = group_, view_number = view_number_,
+                           from = next_, bound = BoundLocked()](TokenStore& store) {
         absl::StatusOr<LogPage> page = store.ReadLog(from, kReadBytes);
         EncodedChanges changes;
         if (page.ok()) {
-          const bool ends_revision = page->ends_revision;
-          changes = self->group_->view().EncodeChanges(RevisionsOf(*std::move(page)), from,
-                                                       self->hub_.options().epoch, ends_revision);
+          bool ends_revision = page->ends_revision;
+          Revisions revisions = RevisionsOf(*std::move(page));
+          if (bound && CutAt(*bound, revisions)) ends_revision = true;
+          changes = group->view().EncodeChanges(revisions, from, self->hub_.options().epoch,
+                                                ends_revision);
         }
         MutexLock lock(self->mutex_);
-        self->fetching_ = false;
-        if (self->sink_ == nullptr) return;
+        if (!self->TakeFetchedLocked(view_number)) return;
         const absl::Time now = self->hub_.options().clock->Now();
-        if (self->ending_ || self->writing_) return self->PumpLocked(now);
         if (absl::IsOutOfRange(page.status())) {
           self->MeetGapLocked(v1::WatchReset::COMPACTED);
           return;
@@ -364,7 +414,10 @@ void WatchSession::FetchFromStoreLocked() {
 void WatchSession::WriteLocked(const WatchMessage& message,
                                std::optional<std::int64_t> resume_revision) {
   writing_ = true;
-  resume_under_way_ = resume_revision;
+  resume_under_way_.reset();
+  if (resume_revision) {
+    resume_under_way_ = ResumePoint{*resume_revision, group_->view().visible_hash()};
+  }
   last_write_ = hub_.options().clock->Now();
   sink_->Write(message);
 }
@@ -377,8 +430,8 @@ void WatchSession::WriteChangesLocked(const EncodedChanges& changes) {
 
 void WatchSession::WriteProgressLocked(absl::Time now) {
   progress_at_.reset();
-  next_ = group_->Skip(next_);
-  WriteLocked(hub_.MakeProgressMessage(group_->view().visible(), next_.revision - 1, now),
+  next_ = SkipLocked(next_);
+  WriteLocked(hub_.MakeProgressMessage(group_->view(), next_.revision - 1, now),
               next_.revision - 1);
 }
 
@@ -387,9 +440,10 @@ void WatchSession::FinishLocked(const absl::Status& status) {
     initial_ = nullptr;
     hub_.ReturnInitialTurn();
   }
+  ForgetPolicyChangesLocked();
   sink_->Finish(status);
   sink_ = nullptr;
-  hub_.OnFinished(shared_from_this());
+  hub_.OnFinished(shared_from_this(), *group_);
 }
 
 }  // namespace tokeninventory

@@ -41,7 +41,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   struct Options {
     std::shared_ptr<const WatchView> view;
     Start start = Start::kNow;
-    std::int64_t after_revision = 0;  // for kAfterRevision
+    std::int64_t after_revision = 0;  // for kAfterRevision; of a client that sees the same
     absl::Duration progress_interval;
     // What to do when the log does not hold what follows the cursor: RESYNC sends
     // a reset and the initial state, all else ends the stream.
@@ -58,6 +58,13 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   // From the sink's side.
   void OnWriteDone(bool ok);
   void OnCancel();
+
+  // The caller may now see these sources. Nothing of others is sent from here on but the uids
+  // of what the client was told of them; what came into sight is told when all before it is.
+  // However often it is called, also while the last change is still being told.
+  void SetVisible(const SourceSet& visible);
+  // Ends the stream before any further event, as soon as nothing is under way.
+  void End(const absl::Status& status);
 
   // From the hub's side.
 
@@ -77,9 +84,28 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   // The log is needed behind this revision; the largest number when it is not.
   std::int64_t OldestCursor() const;
 
-  const std::shared_ptr<WatchGroup>& group() const { return group_; }
-
  private:
+  // Rows that are being named as out of sight. They were told by `view`.
+  struct Removal {
+    std::shared_ptr<const Snapshot> snapshot;
+    std::shared_ptr<const WatchView> view;
+    LeavingRows rows;
+    std::int64_t after = 0;
+  };
+  // Rows of sources that came into sight, as of `snapshot`. They are told when all up to its
+  // revision is, and with the last of them the client sees `target`.
+  struct Grant {
+    std::shared_ptr<const Snapshot> snapshot;
+    SourceSet target;
+    std::int64_t after = 0;
+    bool begun = false;
+  };
+  // Where a client can go on, and what for.
+  struct ResumePoint {
+    std::int64_t revision = 0;
+    std::uint64_t visible_hash = 0;
+  };
+
   void PumpLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MeetGapLocked(v1::WatchReset::Reason reason) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void BeginInitialLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -87,9 +113,28 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   void PumpChangesLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ScanMemoryLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FetchFromStoreLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `resume_revision`: of the resume token in it.
+  // What a thread that made a message for this session does with it, if it is still wanted.
+  bool TakeFetchedLocked(std::int64_t view_number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // `resume_revision`: of the resume token in it, which is of the present view.
   void WriteLocked(const WatchMessage& message, std::optional<std::int64_t> resume_revision)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  // Who may see what (watch_session_policy.cc).
+  void SetViewLocked(const SourceSet& visible, const SourceSet& known)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void ForgetPolicyChangesLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void HideLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PumpRemovalLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteRemovalLocked(absl::string_view events) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Behind a whole revision: what the policy wants next. True when that is under way.
+  bool PumpPolicyLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // False when no turn is needed any more.
+  bool TakeGrantTurnLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PumpGrantLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // What is behind this revision is for another view than the present one.
+  std::optional<std::int64_t> BoundLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  LogPosition SkipLocked(LogPosition position) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
   void WriteChangesLocked(const EncodedChanges& changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteProgressLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CutLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -99,13 +144,23 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   bool AtRevisionEndLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   WatchHub& hub_;
-  const std::shared_ptr<WatchGroup> group_;
   const v1::GapAction on_gap_;
   const absl::Duration progress_interval_;
   const absl::Time end_time_;
 
   mutable Mutex mutex_;
   WatchSink* sink_ ABSL_GUARDED_BY(mutex_);  // null once finished
+  std::shared_ptr<WatchGroup> group_ ABSL_GUARDED_BY(mutex_);
+  // Rises with each other group: what was made for the last one is not sent.
+  std::int64_t view_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  // What the caller may see. The group's view follows: it hides at once, and shows more once
+  // that was told.
+  SourceSet wanted_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Removal> removal_ ABSL_GUARDED_BY(mutex_);
+  // Up to here the log is read for what still leaves: the view's known() are more than it shows.
+  std::optional<std::int64_t> leaving_until_ ABSL_GUARDED_BY(mutex_);
+  std::optional<Grant> grant_ ABSL_GUARDED_BY(mutex_);
+  bool grant_waits_ ABSL_GUARDED_BY(mutex_) = false;  // for its turn
   // Everything before it is told or does not concern this watcher.
   LogPosition next_ ABSL_GUARDED_BY(mutex_);
   // While the initial state is sent: what it shows, and how far it is.
@@ -116,8 +171,8 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   // Progress is wanted as soon as this revision is told.
   std::optional<std::int64_t> progress_at_ ABSL_GUARDED_BY(mutex_);
   // Of the newest resume token that the client has, and of the one under way.
-  std::optional<std::int64_t> resume_revision_ ABSL_GUARDED_BY(mutex_);
-  std::optional<std::int64_t> resume_under_way_ ABSL_GUARDED_BY(mutex_);
+  std::optional<ResumePoint> resume_ ABSL_GUARDED_BY(mutex_);
+  std::optional<ResumePoint> resume_under_way_ ABSL_GUARDED_BY(mutex_);
   std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
   absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
   bool waiting_for_turn_ ABSL_GUARDED_BY(mutex_) = false;

@@ -68,7 +68,8 @@ absl::StatusOr<ExpirationPlan> PlanExpirations(const Snapshot& snapshot, const S
   plan.is_first_page = request.page_token().empty();
   const std::uint64_t request_hash = StableHash(absl::StrCat(
       "ListExpirations|", request.parent(), "|", static_cast<int>(request.show_resolved()), "|",
-      absl::FormatDuration(plan.max_lead), "|", request.filter()));
+      absl::FormatDuration(plan.max_lead), "|", request.filter(), VisiblePart(visible)));
+  plan.visible_hash = VisibleHash(visible);
   TI_ASSIGN_OR_RETURN(
       plan.cursor, BeginPage(request.page_token(), epoch, request_hash, snapshot.revision(), now));
   FilterOptions options;
@@ -120,7 +121,7 @@ std::string AnswerExpirations(const Snapshot& snapshot, absl::string_view epoch,
     rest.set_next_page_token(EncodePageToken(cursor));
   }
   rest.set_total_size(cursor.total_size());
-  rest.set_resume_token(EncodeResumeToken(epoch, cursor.first_revision()));
+  rest.set_resume_token(EncodeResumeToken(epoch, cursor.first_revision(), plan.visible_hash));
   rest.set_revision(snapshot.revision());
   rest.AppendToString(&answer);
   return answer;

@@ -21,6 +21,7 @@ struct ExpirationPlan {
   bool show_resolved = false;
   int page_size = 0;
   bool is_first_page = false;
+  std::uint64_t visible_hash = 0;  // VisibleHash of the caller's sources
   internal::v1::PageCursor cursor;
 };
 

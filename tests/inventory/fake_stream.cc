@@ -2,7 +2,10 @@
 
 #include <utility>
 
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
+#include "inventory/cursor.h"
 #include "inventory/watch_message.h"
 
 namespace tokeninventory::testing {
@@ -38,6 +41,7 @@ FakeStream::FakeStream(WatchHub& hub, const std::string& epoch, WatchSession::Op
                        Pace pace)
     : hub_(hub),
       options_(options),
+      epoch_(epoch),
       checker_(epoch, dynamic_cast<const TokenWatchView&>(*options.view).scope()),
       checking_(options.start == WatchSession::Start::kInitialState),
       at_once_(pace == Pace::kAtOnce) {}
@@ -71,6 +75,17 @@ absl::Status FakeStream::Open() {
   session_ = *std::move(session);
   thread_ = std::thread([this] { RunReactions(); });
   return absl::OkStatus();
+}
+
+void FakeStream::SetVisible(const SourceSet& visible) {
+  {
+    MutexLock lock(mutex_);
+    visible_ = visible_.value_or(SourceSet()).With(visible);
+  }
+  session_->SetVisible(visible);
+  MutexLock lock(mutex_);
+  visible_ = visible;
+  checker_.SetVisible(visible);
 }
 
 void FakeStream::Take(int count) {
@@ -133,6 +148,13 @@ bool FakeStream::AwaitProgresses(int count) {
   return Await([&] { return progresses_ >= count; });
 }
 
+bool FakeStream::HasSightSoon(std::int64_t revision) {
+  MutexLock lock(mutex_);
+  return Await(
+      [&] { return told_ >= revision && visible_ && visible_hash_ == VisibleHash(*visible_); },
+      std::chrono::milliseconds(20));
+}
+
 bool FakeStream::AwaitWrite() {
   MutexLock lock(mutex_);
   return Await([&] { return under_way_ != nullptr; });
@@ -193,6 +215,14 @@ void FakeStream::Write(const WatchMessage& message) {
   EXPECT_EQ(under_way_, nullptr) << "one message at a time";
   EXPECT_FALSE(finished_.has_value()) << "a write after the end";
   EXPECT_LE(message->size(), kWatchMessageBytes + (std::size_t{140} << 10));
+  if (visible_) {
+    // Names of sources are what nothing hidden can be told without.
+    for (const char* source : {"acme", "beta", "gamma"}) {
+      if (visible_->Has(source)) continue;
+      EXPECT_FALSE(absl::StrContains(*message, absl::StrCat("sources/", source)))
+          << source << " is hidden";
+    }
+  }
   under_way_ = message;
   ++writes_begun_;
   wake_.NotifyAll();
@@ -226,7 +256,8 @@ void FakeStream::ReceiveLocked(const std::string& bytes) {
   }
   if (checking_) checker_.Take(message);
   for (const v1::TokenEventBatch& batch : message.batches()) {
-    if (!batch.initial()) told_ = batch.revision() - (batch.continued() ? 1 : 0);
+    if (!batch.initial() && batch.has_commit_time())
+      told_ = batch.revision() - (batch.continued() ? 1 : 0);
   }
   if (message.has_synced()) {
     synced_ = true;
@@ -236,6 +267,9 @@ void FakeStream::ReceiveLocked(const std::string& bytes) {
   if (message.has_progress()) {
     told_ = message.progress().revision();
     ++progresses_;
+  }
+  if (!message.resume_token().empty()) {
+    EXPECT_TRUE(DecodeResumeToken(message.resume_token(), epoch_, &visible_hash_).ok());
   }
   messages_.push_back(std::move(message));
 }

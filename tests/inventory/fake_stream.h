@@ -41,6 +41,12 @@ class FakeStream final : public WatchSink {
   void Continue(const WatchChecker& checker);
   absl::Status Open();
 
+  // Another policy: the session's SetVisible. Fails the test when a message that begins after
+  // it names a source that is hidden, until it is visible again.
+  void SetVisible(const SourceSet& visible);
+
+  void End(const absl::Status& status) { session_->End(status); }
+
   // kByHand: finishes the write under way, and the next ones, `count` in all.
   void Take(int count = 1);
   // From now on as kAtOnce.
@@ -59,6 +65,9 @@ class FakeStream final : public WatchSink {
   [[nodiscard]] bool AwaitWritesBegun(int count);
   [[nodiscard]] bool AwaitEnd();
   [[nodiscard]] bool AwaitMessageOrEnd();
+  // Within some milliseconds the client is told of the last policy, and of all that it may
+  // know of `revision`.
+  [[nodiscard]] bool HasSightSoon(std::int64_t revision);
 
   std::vector<v1::WatchTokensResponse> messages() const;
   WatchChecker checker() const;
@@ -81,6 +90,7 @@ class FakeStream final : public WatchSink {
 
   WatchHub& hub_;
   const WatchSession::Options options_;
+  const std::string epoch_;
   std::shared_ptr<WatchSession> session_;  // set before the thread starts
   std::thread thread_;
 
@@ -92,6 +102,8 @@ class FakeStream final : public WatchSink {
   bool synced_ ABSL_GUARDED_BY(mutex_) = false;
   int syncs_ ABSL_GUARDED_BY(mutex_) = 0;
   int progresses_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::optional<SourceSet> visible_ ABSL_GUARDED_BY(mutex_);  // since SetVisible
+  std::uint64_t visible_hash_ ABSL_GUARDED_BY(mutex_) = 0;    // of the last resume token
   WatchMessage under_way_ ABSL_GUARDED_BY(mutex_);
   bool reacting_ ABSL_GUARDED_BY(mutex_) = false;  // a write's end is being told
   bool at_once_ ABSL_GUARDED_BY(mutex_);

@@ -222,7 +222,7 @@ TEST(TokenWatchViewTest, EqualViewsAreThoseThatShowTheSame) {
 }
 
 TEST(WatchMessageTest, AResetComesFirst) {
-  const auto message = EncodeInitialPart(7, "", true, kEpoch, v1::Progress());
+  const auto message = EncodeInitialPart(7, "", true, kEpoch, 0, v1::Progress());
   const auto response = Parse(WithReset(v1::WatchReset::COMPACTED, message));
   EXPECT_EQ(response.reset().reason(), v1::WatchReset::COMPACTED);
   EXPECT_EQ(response.synced().revision(), 7);

@@ -14,6 +14,7 @@ namespace {
 std::map<std::string, v1::Token> TokensIn(const Snapshot& snapshot, const WatchScope& scope) {
   std::map<std::string, v1::Token> tokens;
   ScanFilter scan;
+  scan.visible = snapshot.Visible(scope.visible);
   if (!scope.source.empty()) scan.source = snapshot.FindSource(scope.source);
   snapshot.Scan(0, scan, [&](const TokenRef& ref) {
     if (!scope.filter.matches_all() && !scope.filter.Matches(ref.filter_row())) return true;
@@ -61,7 +62,7 @@ void WatchChecker::Take(const v1::WatchTokensResponse& message) {
   for (const v1::TokenEventBatch& batch : message.batches()) TakeBatch(batch);
   if (message.has_synced()) {
     EXPECT_FALSE(synced_) << "synced twice";
-    EXPECT_FALSE(continued_);
+    continued_ = false;  // nothing of what was left may be seen any more
     synced_ = true;
     told_revision_ = message.synced().revision();
     EXPECT_TRUE(batch_revision_ == 0 || batch_revision_ == told_revision_);
@@ -105,7 +106,10 @@ void WatchChecker::TakeReset(const v1::WatchTokensResponse& message) {
 }
 
 void WatchChecker::TakeBatch(const v1::TokenEventBatch& batch) {
-  EXPECT_GT(batch.events_size(), 0) << "an empty batch";
+  ASSERT_GT(batch.events_size(), 0) << "an empty batch";
+  const bool hides =
+      batch.events(0).remove_cause() == v1::TokenEvent::NO_PERMISSION && !batch.has_commit_time();
+  if (hides || (batch.initial() && synced_)) return TakePolicyBatch(batch);
   EXPECT_EQ(batch.initial(), !synced_);
   if (batch.initial()) {
     EXPECT_FALSE(batch.has_commit_time());
@@ -127,6 +131,30 @@ void WatchChecker::TakeBatch(const v1::TokenEventBatch& batch) {
   continued_ = batch.continued();
 }
 
+void WatchChecker::TakePolicyBatch(const v1::TokenEventBatch& batch) {
+  EXPECT_FALSE(batch.has_commit_time());
+  EXPECT_GE(batch.revision(), batch_revision_);
+  for (const v1::TokenEvent& event : batch.events()) {
+    if (event.type() == v1::TokenEvent::REMOVED) {
+      TakeHidden(event);
+    } else {
+      TakeInitialEvent(event, batch.revision());
+    }
+  }
+  if (!continued_ && synced_) told_revision_ = std::max(told_revision_, batch.revision());
+  events_ += batch.events_size();
+  batch_revision_ = batch.revision();
+  continued_ = batch.continued();
+}
+
+void WatchChecker::TakeHidden(const v1::TokenEvent& event) {
+  EXPECT_EQ(event.remove_cause(), v1::TokenEvent::NO_PERMISSION);
+  EXPECT_FALSE(event.has_token());
+  EXPECT_FALSE(event.uid().empty());
+  hidden_.insert(event.uid());
+  tokens_.erase(event.uid());
+}
+
 void WatchChecker::TakeInitialEvent(const v1::TokenEvent& event, std::int64_t revision) {
   EXPECT_EQ(event.type(), v1::TokenEvent::ADDED);
   EXPECT_EQ(event.uid(), event.token().uid());
@@ -135,6 +163,7 @@ void WatchChecker::TakeInitialEvent(const v1::TokenEvent& event, std::int64_t re
 }
 
 void WatchChecker::TakeEvent(const v1::TokenEvent& event, const v1::TokenEventBatch& batch) {
+  if (event.remove_cause() == v1::TokenEvent::NO_PERMISSION) return TakeHidden(event);
   EXPECT_EQ(event.uid(), event.token().uid());
   EXPECT_EQ(event.token().revision(), batch.revision());
   const auto known = tokens_.find(event.uid());
@@ -172,6 +201,9 @@ void WatchChecker::ExpectKnows(const Snapshot& snapshot) const {
   EXPECT_EQ(told_revision_, snapshot.revision());
   const auto expected = TokensIn(snapshot, scope_);
   EXPECT_EQ(tokens_.size(), expected.size());
+  for (const auto& [uid, token] : tokens_) {
+    EXPECT_TRUE(expected.contains(uid)) << token.name() << " of revision " << token.revision();
+  }
   for (const auto& [uid, token] : expected) {
     const auto known = tokens_.find(uid);
     ASSERT_TRUE(known != tokens_.end()) << token.name() << " is not known";

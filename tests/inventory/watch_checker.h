@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <set>
 #include <string>
 #include <utility>
 
@@ -28,6 +29,9 @@ class WatchChecker {
   // state, and up to which revision.
   void Know(const Snapshot& snapshot);
 
+  // The caller may now see these sources; the stream says so in its time.
+  void SetVisible(const SourceSet& visible) { scope_.visible = visible; }
+
   // The stream broke; the next one goes on behind resume_token(), so that what
   // was told since is told again.
   void Reconnect();
@@ -42,6 +46,8 @@ class WatchChecker {
   std::int64_t events() const { return events_; }
   int progresses() const { return progresses_; }
   int resets() const { return resets_; }
+  // The uids that left the caller's sight.
+  const std::multiset<std::string>& hidden() const { return hidden_; }
   const v1::Progress& last_progress() const { return last_progress_; }
 
   // Expects that the client knows exactly what it asked for of `snapshot`.
@@ -50,6 +56,9 @@ class WatchChecker {
  private:
   void TakeReset(const v1::WatchTokensResponse& message);
   void TakeBatch(const v1::TokenEventBatch& batch);
+  // Of a batch that tells what another policy hid or brought into sight.
+  void TakePolicyBatch(const v1::TokenEventBatch& batch);
+  void TakeHidden(const v1::TokenEvent& event);
   void TakeEvent(const v1::TokenEvent& event, const v1::TokenEventBatch& batch);
   void TakeInitialEvent(const v1::TokenEvent& event, std::int64_t revision);
 
@@ -66,6 +75,7 @@ class WatchChecker {
   std::int64_t events_ = 0;
   int progresses_ = 0;
   int resets_ = 0;
+  std::multiset<std::string> hidden_;
   v1::Progress last_progress_;
 };
 

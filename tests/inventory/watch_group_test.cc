@@ -40,6 +40,15 @@ class EvenView final : public WatchView {
                                const v1::Progress&) const override {
     return {std::make_shared<const std::string>(), 0, true};
   }
+  EncodedRows EncodeRows(const Snapshot&, std::int64_t, const SourceDifference&) const override {
+    return {{}, 0, true};
+  }
+  EncodedRows EncodeGone(const Snapshot&, std::int64_t, const LeavingRows&) const override {
+    return {{}, 0, true};
+  }
+  std::shared_ptr<const WatchView> WithSources(SourceSet, SourceSet) const override {
+    return nullptr;
+  }
 
   mutable std::atomic<int> encodings{0};
 };
