@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <map>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -64,11 +65,14 @@ void Remove(Observers& observers, const SyncObserver* observer) {
 }  // namespace
 
 // A source and where it is in its life. Guarded by Shared::mutex but for `source`,
-// which belongs to the worker that runs its pass.
+// which belongs to the worker that runs its pass, and `stop`.
 struct Poller::Entry {
   enum class State { kIdle, kQueued, kRunning };
 
   std::unique_ptr<PolledSource> source;
+  std::stop_source stop;
+  // It is on its way out: its passes end, and its observers wait for what comes.
+  bool taken = false;
   State state = State::kIdle;
   absl::Time due = absl::InfiniteFuture();
   // When `due` was decided: the clock standing before it was set back.
@@ -96,12 +100,14 @@ struct Poller::Shared {
   bool stopped ABSL_GUARDED_BY(mutex) = false;
   // The entries themselves stay where they are.
   std::vector<std::unique_ptr<Entry>> entries ABSL_GUARDED_BY(mutex);
+  // Who observed a source that was taken out, by its id.
+  std::map<std::string, Observers> parked ABSL_GUARDED_BY(mutex);
   std::deque<Entry*> queue ABSL_GUARDED_BY(mutex);
   std::mt19937_64 random ABSL_GUARDED_BY(mutex){std::random_device()()};
 
   Entry* Find(absl::string_view id) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {
     for (const std::unique_ptr<Entry>& entry : entries) {
-      if (entry->source->id() == id) return entry.get();
+      if (!entry->taken && entry->source->id() == id) return entry.get();
     }
     return nullptr;
   }
@@ -142,29 +148,109 @@ Poller::Poller(Clock* clock, PassRecorder* recorder,
 Poller::~Poller() { Stop(); }
 
 void Poller::Start() {
-  std::size_t workers = 0;
   {
     MutexLock lock(shared_->mutex);
     if (shared_->running || shared_->stopped) return;
     shared_->running = true;
-    workers = std::min(static_cast<std::size_t>(options_.workers), shared_->entries.size());
     if (options_.poll_at_start) {
       for (const std::unique_ptr<Entry>& entry : shared_->entries) entry->due = clock_->Now();
     }
   }
   threads_.emplace_back([this] { RunScheduler(); });
-  for (std::size_t i = 0; i < workers; ++i) threads_.emplace_back([this] { RunWorker(); });
+  StartWorkers();
+}
+
+void Poller::StartWorkers() {
+  std::size_t wanted = 0;
+  {
+    MutexLock lock(shared_->mutex);
+    if (!shared_->running) return;
+    wanted = std::min(static_cast<std::size_t>(options_.workers), shared_->entries.size());
+  }
+  for (; workers_ < wanted; ++workers_) threads_.emplace_back([this] { RunWorker(); });
+}
+
+std::vector<std::unique_ptr<PolledSource>> Poller::Take(const std::set<std::string>& ids) {
+  std::vector<std::stop_source> stops;
+  {
+    MutexLock lock(shared_->mutex);
+    for (const std::unique_ptr<Entry>& entry : shared_->entries) {
+      if (ids.count(entry->source->id()) == 0) continue;
+      entry->taken = true;
+      stops.push_back(entry->stop);
+      if (entry->state != Entry::State::kQueued) continue;
+      entry->state = Entry::State::kIdle;
+      std::deque<Entry*>& queue = shared_->queue;
+      queue.erase(std::remove(queue.begin(), queue.end(), entry.get()), queue.end());
+    }
+  }
+  // Without the lock: what a stop interrupts may have one of its own.
+  for (std::stop_source& stop : stops) stop.request_stop();
+  std::vector<std::unique_ptr<PolledSource>> sources;
+  MutexLock lock(shared_->mutex);
+  auto& entries = shared_->entries;
+  for (auto it = entries.begin(); it != entries.end();) {
+    Entry& entry = **it;
+    if (!entry.taken) {
+      ++it;
+      continue;
+    }
+    while (entry.state != Entry::State::kIdle) shared_->wake.Wait(shared_->mutex);
+    Observers& parked = shared_->parked[entry.source->id()];
+    for (Observers* list : {&entry.observers, &entry.next_observers}) {
+      parked.insert(parked.end(), list->begin(), list->end());
+    }
+    sources.push_back(std::move(entry.source));
+    it = entries.erase(it);
+  }
+  return sources;
+}
+
+void Poller::Put(std::vector<std::unique_ptr<PolledSource>> sources) {
+  Observers orphans;
+  {
+    MutexLock lock(shared_->mutex);
+    for (std::unique_ptr<PolledSource>& source : sources) {
+      auto entry = std::make_unique<Entry>();
+      entry->source = std::move(source);
+      if (shared_->running) entry->due = clock_->Now();
+      const auto parked = shared_->parked.find(entry->source->id());
+      if (parked != shared_->parked.end()) entry->observers = std::move(parked->second);
+      if (parked != shared_->parked.end()) shared_->parked.erase(parked);
+      shared_->entries.push_back(std::move(entry));
+    }
+    for (auto& [id, observers] : shared_->parked) {
+      orphans.insert(orphans.end(), observers.begin(), observers.end());
+    }
+    shared_->parked.clear();
+  }
+  shared_->wake.NotifyAll();
+  StartWorkers();
+  for (const std::shared_ptr<SyncObserver>& observer : orphans) {
+    observer->OnEnd(absl::UnavailableError("the source left the configuration"));
+  }
+}
+
+absl::Status Poller::Replace(const std::set<std::string>& ids,
+                             const std::function<absl::Status()>& change,
+                             std::vector<std::unique_ptr<PolledSource>> sources) {
+  std::vector<std::unique_ptr<PolledSource>> old = Take(ids);
+  absl::Status status = change();
+  Put(status.ok() ? std::move(sources) : std::move(old));
+  return status;
 }
 
 void Poller::Stop() {
   Observers orphans;
+  std::vector<std::stop_source> stops;
   {
     MutexLock lock(shared_->mutex);
     if (shared_->stopped) return;
     shared_->stopped = true;
     shared_->running = false;
+    for (const std::unique_ptr<Entry>& entry : shared_->entries) stops.push_back(entry->stop);
   }
-  stop_.request_stop();
+  for (std::stop_source& stop : stops) stop.request_stop();
   shared_->wake.NotifyAll();
   for (std::thread& thread : threads_) thread.join();
   {
@@ -213,12 +299,16 @@ absl::StatusOr<Poller::Subscription> Poller::SyncNow(absl::string_view source, b
   shared_->wake.NotifyAll();
   Subscription subscription;
   if (observer != nullptr) {
-    subscription.cancel_ = [shared = std::weak_ptr<Shared>(shared_), entry, of = observer.get()] {
+    // Wherever it is by then: its source may have been replaced.
+    subscription.cancel_ = [shared = std::weak_ptr<Shared>(shared_), of = observer.get()] {
       const std::shared_ptr<Shared> alive = shared.lock();
       if (alive == nullptr) return;
       MutexLock lock(alive->mutex);
-      Remove(entry->observers, of);
-      Remove(entry->next_observers, of);
+      for (const std::unique_ptr<Entry>& each : alive->entries) {
+        Remove(each->observers, of);
+        Remove(each->next_observers, of);
+      }
+      for (auto& [id, observers] : alive->parked) Remove(observers, of);
     };
   }
   return subscription;
@@ -227,7 +317,8 @@ absl::StatusOr<Poller::Subscription> Poller::SyncNow(absl::string_view source, b
 void Poller::RetryGivenUp() {
   MutexLock lock(shared_->mutex);
   for (const std::unique_ptr<Entry>& entry : shared_->entries) {
-    if (!entry->given_up || entry->hastened || entry->state != Entry::State::kIdle) continue;
+    if (!entry->given_up || entry->hastened || entry->taken) continue;
+    if (entry->state != Entry::State::kIdle) continue;
     entry->hastened = true;
     entry->due = clock_->Now();
     entry->decided = entry->due;
@@ -242,7 +333,7 @@ void Poller::RunScheduler() {
     absl::Time earliest = absl::InfiniteFuture();
     bool queued = false;
     for (const std::unique_ptr<Entry>& entry : shared_->entries) {
-      if (entry->state != Entry::State::kIdle) continue;
+      if (entry->taken || entry->state != Entry::State::kIdle) continue;
       if (now < entry->decided) {
         entry->due -= entry->decided - now;
         entry->look_due -= entry->decided - now;
@@ -304,6 +395,7 @@ bool Poller::IsNeeded(Entry& entry) {
 
 void Poller::RunOne(Entry& entry) {
   const std::string source = entry.source->id();
+  const std::stop_token stop = entry.stop.get_token();
   const absl::Duration interval = entry.source->interval();
   const auto plan = [&](v1::Source::State state, absl::Time not_before) {
     MutexLock lock(shared_->mutex);
@@ -320,7 +412,7 @@ void Poller::RunOne(Entry& entry) {
 
   PassContext context;
   context.recorder = recorder_;
-  context.stop = stop_.get_token();
+  context.stop = stop;
   context.on_progress = [&](const v1::SyncProgress& progress) {
     Observers observers;
     {
@@ -339,8 +431,8 @@ void Poller::RunOne(Entry& entry) {
 
   bool given_up = false;
   absl::StatusOr<v1::SyncResult> result = entry.source->RunPass(context);
-  if (!result.ok() && stop_.stop_requested()) {
-    result = absl::UnavailableError("the service stops");
+  if (!result.ok() && stop.stop_requested()) {
+    result = absl::UnavailableError("the service stops");  // or goes on with another source
   } else {
     LogPass(source, result);
     if (!result.ok()) {
@@ -357,11 +449,14 @@ void Poller::RunOne(Entry& entry) {
   Observers observers;
   {
     MutexLock lock(shared_->mutex);
-    observers = std::exchange(entry.observers, {});
+    // Those of a pass that was stopped wait for the next source.
+    if (!entry.taken || !stop.stop_requested() || result.ok()) {
+      observers = std::exchange(entry.observers, {});
+    }
     entry.state = Entry::State::kIdle;
     entry.given_up = given_up;
     if (!given_up) entry.hastened = false;
-    if (entry.run_again) {
+    if (entry.run_again && !entry.taken) {
       entry.run_again = false;
       entry.observers = std::exchange(entry.next_observers, {});
       shared_->Enqueue(entry);

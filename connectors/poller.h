@@ -7,6 +7,7 @@
 #include <functional>
 #include <memory>
 #include <random>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <thread>
@@ -47,6 +48,16 @@ class Poller {
 
   // Starts the threads. Call once, when the recorder is ready for passes.
   void Start();
+
+  // Takes out the sources of these ids, calls `change`, and puts `sources` in, which are due at
+  // once; or, when it failed, those that were there. Their passes are stopped before: one that
+  // reads with an old credential, or from an old place, has nothing to say of the new. Who
+  // observes one goes on with the new source of the same id, or is told UNAVAILABLE. Other
+  // sources do not notice. Blocks until the passes have let go. Returns what `change` did. Not
+  // together with Start, Stop or itself.
+  absl::Status Replace(const std::set<std::string>& ids,
+                       const std::function<absl::Status()>& change,
+                       std::vector<std::unique_ptr<PolledSource>> sources);
 
   // Interrupts waits and requests of running passes, ends their observers with
   // UNAVAILABLE and joins the threads. Blocks until passes have let go; the
@@ -89,6 +100,10 @@ class Poller {
   struct Entry;
   struct Shared;
 
+  std::vector<std::unique_ptr<PolledSource>> Take(const std::set<std::string>& ids);
+  void Put(std::vector<std::unique_ptr<PolledSource>> sources);
+  // As many as there are sources to read, within Options.
+  void StartWorkers();
   void RunScheduler();
   void RunWorker();
   // Whether the entry that a worker took needs a pass, and not only a look at its
@@ -101,8 +116,8 @@ class Poller {
   const Options options_;
   // Outlives this in the hands of subscriptions.
   const std::shared_ptr<Shared> shared_;
-  std::stop_source stop_;
   std::vector<std::thread> threads_;
+  std::size_t workers_ = 0;
 };
 
 }  // namespace tokeninventory

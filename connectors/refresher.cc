@@ -27,9 +27,18 @@ absl::Status NoUsableAnswer(absl::string_view why) {
 
 Refresher::Refresher(TokenRefresher* ledger, std::vector<std::unique_ptr<Connector>> connectors)
     : ledger_(ledger), pool_(kThreads, kQueue) {
+  Replace({}, std::move(connectors));
+}
+
+void Refresher::Replace(const std::set<std::string>& ids,
+                        std::vector<std::unique_ptr<Connector>> connectors) {
+  MutexLock lock(mutex_);
+  for (const std::string& id : ids) entries_.erase(id);
   for (std::unique_ptr<Connector>& connector : connectors) {
+    auto entry = std::make_shared<Entry>();
     const std::string id = connector->id();
-    entries_[id].connector = std::move(connector);
+    entry->connector = std::move(connector);
+    entries_[id] = std::move(entry);
   }
 }
 
@@ -52,18 +61,23 @@ absl::StatusOr<std::int64_t> Refresher::RefreshNow(const std::string& name) {
     return WithReason(target.status(),
                       absl::IsNotFound(target.status()) ? "TOKEN_NOT_FOUND" : "TOKEN_NOT_LISTED");
   }
-  const auto entry = entries_.find(target->source);
-  if (entry == entries_.end()) {
+  std::shared_ptr<Entry> entry;
+  {
+    MutexLock lock(mutex_);
+    const auto known = entries_.find(target->source);
+    if (known != entries_.end()) entry = known->second;
+  }
+  if (entry == nullptr) {
     return MakeError(absl::StatusCode::kFailedPrecondition, "SOURCE_DETACHED",
                      absl::StrCat("sources/", target->source, " is no longer configured"));
   }
   absl::StatusOr<FetchedToken> fetched;
   {
-    MutexLock lock(entry->second.mutex);
+    MutexLock lock(entry->mutex);
     if (stop_.stop_requested()) return NoUsableAnswer("the service stops");
-    fetched = entry->second.connector->FetchOne(target->scope, target->provider_token_id,
-                                                target->known_provider_token_id,
-                                                /*parent_answers=*/false, stop_.get_token());
+    fetched = entry->connector->FetchOne(target->scope, target->provider_token_id,
+                                         target->known_provider_token_id,
+                                         /*parent_answers=*/false, stop_.get_token());
   }
   if (absl::IsUnimplemented(fetched.status())) {
     return MakeError(

@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <set>
 #include <stop_token>
 #include <string>
 #include <vector>
@@ -33,6 +34,10 @@ class Refresher {
   //   RESOURCE_EXHAUSTED   too many at once
   void Refresh(std::string name, std::function<void(absl::StatusOr<std::int64_t>)> then);
 
+  // Forgets the sources of these ids, and knows these. Requests under way end as they are.
+  void Replace(const std::set<std::string>& ids,
+               std::vector<std::unique_ptr<Connector>> connectors);
+
   // Interrupts requests; later ones are UNAVAILABLE.
   void Stop();
 
@@ -45,7 +50,8 @@ class Refresher {
   absl::StatusOr<std::int64_t> RefreshNow(const std::string& name);
 
   TokenRefresher* const ledger_;
-  std::map<std::string, Entry> entries_;  // by source; constant after construction
+  Mutex mutex_;
+  std::map<std::string, std::shared_ptr<Entry>> entries_ ABSL_GUARDED_BY(mutex_);  // by source
   std::stop_source stop_;
   ThreadPool pool_;
 };

@@ -208,7 +208,24 @@ absl::Status Ledger::Load() {
   return absl::OkStatus();
 }
 
+std::vector<std::string> ProblemsWithSources(const Snapshot& snapshot,
+                                             const std::vector<SourceInfo>& sources) {
+  std::vector<std::string> problems;
+  for (const SourceInfo& info : sources) {
+    const int index = snapshot.FindSource(info.id);
+    if (index < 0) continue;
+    const SourceEntry& entry = snapshot.sources()[static_cast<std::size_t>(index)];
+    const std::string& provider = entry.status->provider();
+    if (provider.empty() || provider == info.provider || entry.is_forgotten()) continue;
+    problems.push_back(absl::StrCat("source ", info.id, " holds tokens of ", provider, ", not of ",
+                                    info.provider, ": give the new connection another id"));
+  }
+  return problems;
+}
+
 absl::Status Ledger::ConfigureSources() {
+  const std::vector<std::string> problems = ProblemsWithSources(*snapshot_, options_.sources);
+  if (!problems.empty()) return absl::FailedPreconditionError(problems.front());
   Staged staged;
   const absl::Time now = options_.clock->Now();
   next_source_check_ = now;
@@ -220,13 +237,6 @@ absl::Status Ledger::ConfigureSources() {
     v1::Source status;
     const int index = snapshot_->FindSource(info.id);
     if (index >= 0) status = *snapshot_->sources()[static_cast<std::size_t>(index)].status;
-    const bool is_forgotten =
-        index >= 0 && snapshot_->sources()[static_cast<std::size_t>(index)].is_forgotten();
-    if (!status.provider().empty() && status.provider() != info.provider && !is_forgotten) {
-      return absl::FailedPreconditionError(
-          absl::StrCat("source ", info.id, " holds tokens of ", status.provider(), ", not of ",
-                       info.provider, ": give the new connection another id"));
-    }
     const std::string before = status.SerializeAsString();
     if (status.state() == v1::Source::DETACHED) move_tokens[info.id] = v1::Token::LISTED;
     if (index < 0 || status.state() == v1::Source::DETACHED) {

@@ -43,6 +43,11 @@ struct SourceInfo {
   absl::Duration inactivity_window;
 };
 
+// Why these cannot be the sources of a store that shows `snapshot`: their ids belong to other
+// vendors. Empty when they can.
+std::vector<std::string> ProblemsWithSources(const Snapshot& snapshot,
+                                             const std::vector<SourceInfo>& sources);
+
 // How long the log is kept.
 struct Retention {
   absl::Duration max_age = absl::Hours(24 * 7);

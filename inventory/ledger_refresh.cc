@@ -71,6 +71,8 @@ absl::StatusOr<std::int64_t> Ledger::ApplyRefresh(const RefreshTarget& target,
     const TokenRef ref = snapshot_->At(target.row);
     if (ref.full.empty() || ReadTokenFacts(ref.full).uid != target.uid) {
       result = absl::AbortedError("the token was replaced meanwhile");
+    } else if (ref.presence == v1::Token::DETACHED) {
+      result = absl::AbortedError("the token's source left the configuration meanwhile");
     } else if (observed == nullptr) {
       result = RefreshGone(target);
     } else if (TokenName(target.source, observed->id) != ReadTokenName(ref.full)) {
