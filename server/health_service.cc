@@ -10,7 +10,8 @@ using grpc::health::v1::HealthCheckRequest;
 using grpc::health::v1::HealthCheckResponse;
 
 // One stream; all its state is under the service's lock.
-class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse> {
+class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheckResponse>,
+                                     public GuardedStream {
  public:
   Watcher(HealthService& service, std::string name, const absl::Status& admitted)
       : service_(service), name_(std::move(name)), known_(service.Knows(name_)) {
@@ -24,8 +25,24 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
     PumpLocked();
   }
 
+  // Not under the service's lock: it asks back.
+  void Guard(const grpc::CallbackServerContext& context) {
+    place_ = service_.gate_.GuardHealth(context, *this);
+  }
+  void OnPolicy(const absl::StatusOr<Caller>& caller) override {
+    if (caller.ok()) return;
+    MutexLock lock(service_.mutex_);
+    if (ending_.ok()) ending_ = caller.status();
+    PumpLocked();
+  }
+
   void PumpLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(service_.mutex_) {
     if (finished_ || writing_) return;
+    if (!ending_.ok()) {
+      finished_ = true;
+      Finish(ToGrpcStatus(ending_));
+      return;
+    }
     const auto status =
         known_ ? service_.StatusLocked(name_) : HealthCheckResponse::SERVICE_UNKNOWN;
     if (!cancelled_ && status != sent_) {
@@ -63,8 +80,10 @@ class HealthService::Watcher final : public grpc::ServerWriteReactor<HealthCheck
   bool writing_ = false;
   bool cancelled_ = false;
   bool finished_ = false;
+  absl::Status ending_;  // why the caller is not let in any more
   HealthCheckResponse::ServingStatus sent_ = HealthCheckResponse::UNKNOWN;
   HealthCheckResponse response_;
+  std::unique_ptr<OpenStreams::Place> place_;
 };
 
 HealthService::HealthService(absl::flat_hash_set<std::string> services,
@@ -129,7 +148,10 @@ grpc::ServerUnaryReactor* HealthService::Check(grpc::CallbackServerContext* cont
 
 grpc::ServerWriteReactor<HealthCheckResponse>* HealthService::Watch(
     grpc::CallbackServerContext* context, const HealthCheckRequest* request) {
-  return new Watcher(*this, request->service(), gate_.AdmitHealth(*context));
+  const absl::Status admitted = gate_.AdmitHealth(*context);
+  auto* const watcher = new Watcher(*this, request->service(), admitted);
+  if (admitted.ok()) watcher->Guard(*context);
+  return watcher;
 }
 
 }  // namespace tokeninventory

@@ -14,6 +14,7 @@
 #include "connectors/check_manifest.h"
 #include "server/access/token_hash.h"
 #include "server/grpc_log.h"
+#include "server/reload.h"
 #include "server/server_app.h"
 #include "server/server_config.h"
 #include "server/store_commands.h"
@@ -27,7 +28,7 @@ constexpr int kFailed = 1;
 constexpr int kBadConfig = 2;
 
 int Serve(const std::string& config_file, const ConfigOverrides& overrides,
-          const sigset_t& stop_signals) {
+          const sigset_t& signals) {
   LoadedConfig config = LoadServerConfig(config_file, overrides, Clock::Real());
   for (const std::string& warning : config.warnings) LogWarning(warning);
   if (!config.problems.empty()) {
@@ -41,8 +42,13 @@ int Serve(const std::string& config_file, const ConfigOverrides& overrides,
     LogError("not started", {{"error", std::string(app.status().message())}});
     return kFailed;
   }
+  // Signals that come while one is served wait, several of a kind as one.
   int signal = 0;
-  sigwait(&stop_signals, &signal);
+  while (sigwait(&signals, &signal) != 0 || signal == SIGHUP) {
+    if (signal == SIGHUP) {
+      ReloadConfig(**app, config_file, overrides, Clock::Real()).IgnoreError();  // it is logged
+    }
+  }
   (*app)->Stop();
   return kOk;
 }
@@ -149,11 +155,12 @@ int Main(int argc, char** argv) {
 
   // Blocked before any thread starts, so that every thread inherits it and only
   // sigwait sees the signals.
-  sigset_t stop_signals;
-  sigemptyset(&stop_signals);
-  sigaddset(&stop_signals, SIGTERM);
-  sigaddset(&stop_signals, SIGINT);
-  pthread_sigmask(SIG_BLOCK, &stop_signals, nullptr);
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGTERM);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGHUP);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
   // What the service makes is its own: database, backups, sockets.
   umask(0077);
@@ -163,7 +170,7 @@ int Main(int argc, char** argv) {
   // Protobuf would write to stderr at the will of whoever sends bad UTF-8.
   google::protobuf::SetLogHandler(nullptr);
   TakeGrpcLog();
-  return Serve(config_file, overrides, stop_signals);
+  return Serve(config_file, overrides, signals);
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <google/protobuf/descriptor.pb.h>
 #include <grpcpp/support/status.h>
 
+#include <memory>
 #include <utility>
 
 #include "server/grpc_status.h"
@@ -46,7 +47,8 @@ void SetFiles(const FileDescriptor* file, Response& response) {
 // One stream: reads a question, writes its answer, reads the next.
 template <typename Service, typename Request, typename Response>
 class ReflectionServiceOf<Service, Request, Response>::Stream final
-    : public grpc::ServerBidiReactor<Request, Response> {
+    : public grpc::ServerBidiReactor<Request, Response>,
+      public GuardedStream {
  public:
   Stream(ReflectionServiceOf& service, const absl::Status& admitted) : service_(service) {
     MutexLock lock(service_.mutex_);
@@ -58,6 +60,16 @@ class ReflectionServiceOf<Service, Request, Response>::Stream final
     } else {
       this->StartRead(&request_);
     }
+  }
+
+  // Not under the service's lock: it asks back.
+  void Guard(const grpc::CallbackServerContext& context) {
+    place_ = service_.gate_.GuardReflection(context, *this);
+  }
+  void OnPolicy(const absl::StatusOr<Caller>& caller) override {
+    if (caller.ok()) return;
+    MutexLock lock(service_.mutex_);
+    FinishLocked(ToGrpcStatus(caller.status()));
   }
 
   // No read or write needs to end first: gRPC fails what is under way.
@@ -103,6 +115,7 @@ class ReflectionServiceOf<Service, Request, Response>::Stream final
   bool finished_ = false;
   Request request_;
   Response response_;
+  std::unique_ptr<OpenStreams::Place> place_;
 };
 
 template <typename Service, typename Request, typename Response>
@@ -121,7 +134,10 @@ template <typename Service, typename Request, typename Response>
 grpc::ServerBidiReactor<Request, Response>*
 ReflectionServiceOf<Service, Request, Response>::ServerReflectionInfo(
     grpc::CallbackServerContext* context) {
-  return new Stream(*this, gate_.AdmitReflection(*context));
+  const absl::Status admitted = gate_.AdmitReflection(*context);
+  auto* const stream = new Stream(*this, admitted);
+  if (admitted.ok()) stream->Guard(*context);
+  return stream;
 }
 
 template <typename Service, typename Request, typename Response>

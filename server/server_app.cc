@@ -4,12 +4,15 @@
 #include <grpcpp/server.h>
 #include <grpcpp/server_builder.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <set>
 #include <thread>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/log.h"
 #include "base/status_macros.h"
 #include "inventory/change_feed.h"
@@ -36,6 +39,12 @@ constexpr char kStoreComponent[] = "store";
 constexpr std::chrono::milliseconds kDrainDelay{50};
 // Clients may ping idle connections this often.
 constexpr int kShortestPingMillis = 10'000;
+// A thousand names of the longest kind, as BatchGetTokens may ask for, fit into it.
+constexpr int kMaxRequestBytes = 1 << 20;
+constexpr int kMaxMetadataBytes = 16 << 10;
+// Of one connection. Above what a caller may have open by default, so that the limits that say
+// something are met first: gRPC's clients wait in silence at this one.
+constexpr int kMaxStreamsOfConnection = 10'000;
 
 std::vector<std::string> ServiceNames() {
   return {"grpc.health.v1.Health", "grpc.reflection.v1.ServerReflection",
@@ -51,6 +60,51 @@ absl::Status AboutStore(const absl::Status& status, const std::string& path) {
                                    damaged ? "; `verify-store` says more, `restore` puts a backup "
                                              "in its place"
                                            : ""));
+}
+
+std::vector<SourceInfo> InfosOf(const BuiltSources& sources) {
+  std::vector<SourceInfo> infos;
+  for (const SourceDescription& source : sources.descriptions) {
+    infos.push_back(SourceInfo{source.id, source.provider, source.display_name, source.coverage,
+                               source.documentation_uri, source.interval,
+                               source.inactivity_window});
+  }
+  return infos;
+}
+
+// What becomes of the sources under other settings.
+struct SourceChanges {
+  std::vector<std::string> added, removed, changed;
+  std::set<std::string> leaving;  // the connectors of these, removed or changed
+  std::set<std::string> coming;
+
+  SourceChanges(const ServerSettings& before, const ServerSettings& after) {
+    for (const auto& [id, text] : before.source_fingerprints) {
+      const auto next = after.source_fingerprints.find(id);
+      if (next == after.source_fingerprints.end()) {
+        removed.push_back(id);
+      } else if (next->second != text) {
+        changed.push_back(id);
+        coming.insert(id);
+      } else {
+        continue;
+      }
+      leaving.insert(id);
+    }
+    for (const auto& [id, text] : after.source_fingerprints) {
+      if (before.source_fingerprints.count(id) > 0) continue;
+      added.push_back(id);
+      coming.insert(id);
+    }
+  }
+};
+
+// Leaves those whose id is in `ids`.
+template <typename Source>
+void KeepOnly(const std::set<std::string>& ids, std::vector<std::unique_ptr<Source>>& sources) {
+  sources.erase(std::remove_if(sources.begin(), sources.end(),
+                               [&](const auto& source) { return ids.count(source->id()) == 0; }),
+                sources.end());
 }
 
 class RunningApp final : public ServerApp {
@@ -84,6 +138,13 @@ class RunningApp final : public ServerApp {
     builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS,
                                kShortestPingMillis);
     builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+    // Calls and streams on it go on; gRPC spreads it by a tenth.
+    builder.AddChannelArgument(
+        GRPC_ARG_MAX_CONNECTION_AGE_MS,
+        static_cast<int>(absl::ToInt64Milliseconds(settings_.max_connection_age)));
+    builder.AddChannelArgument(GRPC_ARG_MAX_CONCURRENT_STREAMS, kMaxStreamsOfConnection);
+    builder.AddChannelArgument(GRPC_ARG_MAX_METADATA_SIZE, kMaxMetadataBytes);
+    builder.SetMaxReceiveMessageSize(kMaxRequestBytes);
     builder.RegisterService(&tokens_);
     builder.RegisterService(&sources_);
     builder.RegisterService(&health_);
@@ -128,11 +189,7 @@ class RunningApp final : public ServerApp {
     ledger.clock = clock_;
     ledger.retention = settings_.retention;
     ledger.rules = settings_.rules;
-    for (const SourceDescription& source : settings_.sources.descriptions) {
-      ledger.sources.push_back(SourceInfo{source.id, source.provider, source.display_name,
-                                          source.coverage, source.documentation_uri,
-                                          source.interval, source.inactivity_window});
-    }
+    ledger.sources = InfosOf(settings_.sources);
     absl::StatusOr<std::unique_ptr<Ledger>> opened = Ledger::Open(std::move(ledger));
     if (!opened.ok()) return AboutStore(opened.status(), path);
     ledger_ = *std::move(opened);
@@ -170,6 +227,52 @@ class RunningApp final : public ServerApp {
   }
 
   int port() const override { return port_; }
+
+  absl::Status Reload(ServerSettings next) override {
+    if (server_ == nullptr) return absl::FailedPreconditionError("the service has stopped");
+    const std::vector<SourceInfo> infos = InfosOf(next.sources);
+    const std::vector<std::string> problems = ProblemsWithSources(*inventory_.Current(), infos);
+    if (!problems.empty()) {
+      for (const std::string& problem : problems) {
+        LogError("configuration problem", {{"problem", problem}});
+      }
+      return absl::FailedPreconditionError(problems.front());
+    }
+    for (const std::string& field : FieldsThatNeedRestart(settings_, next)) {
+      LogWarning("this change of the configuration needs a restart", {{"field", field}});
+    }
+    // Who may see what first: it does not wait for vendors or the store.
+    gate_.SetPolicy(next.access);
+    settings_.access = next.access;
+    SetLogSeverity(next.log_severity);
+    settings_.shutdown_grace = next.shutdown_grace;
+    feed_.SetMemoryBytes(next.watch_memory_bytes);
+    hub_->SetLimits({next.max_streams, next.stall_timeout, next.stream_max_age});
+
+    const SourceChanges changes(settings_, next);
+    KeepOnly(changes.coming, next.sources.sources);
+    KeepOnly(changes.coming, next.sources.fetchers);
+    const absl::Status status = poller_->Replace(
+        changes.leaving,
+        [&] {
+          return ledger_->Reconfigure({infos, next.retention, next.rules});
+        },
+        std::move(next.sources.sources));
+    if (!status.ok()) {
+      LogError("sources and rules stay as they were", {{"error", std::string(status.message())}});
+      return status;
+    }
+    refresher_->Replace(changes.leaving, std::move(next.sources.fetchers));
+    settings_.source_fingerprints = std::move(next.source_fingerprints);
+    LogInfo(
+        "configuration reloaded",
+        {{"sources_added", absl::StrJoin(changes.added, ",")},
+         {"sources_removed", absl::StrJoin(changes.removed, ",")},
+         {"sources_changed", absl::StrJoin(changes.changed, ",")},
+         {"principals",
+          next.access->is_open() ? "everybody" : absl::StrCat(next.access->principals().size())}});
+    return absl::OkStatus();
+  }
 
   void Stop() override {
     if (server_ == nullptr) return;

@@ -26,6 +26,15 @@ class ServerApp {
   // The port that it listens on.
   virtual int port() const = 0;
 
+  // Goes on with other settings, which LoadServerConfig found good. Sources come, leave and
+  // change as a restart would have it; those that did not change, and their passes, do not
+  // notice. Open streams follow who may see what; when this returns, nothing is sent that the
+  // new policy hides. The log says what changed, and names what needs a restart.
+  // FAILED_PRECONDITION when the store cannot be served with these sources: everything stays as
+  // it was, and the log has every reason. Another error when the store cannot be written now:
+  // then sources and rules stay, all else is as the settings say.
+  virtual absl::Status Reload(ServerSettings settings) = 0;
+
   // Reports NOT_SERVING, ends streams with their last Progress, waits for calls
   // up to the grace, stops the sources, closes the store. Idempotent.
   virtual void Stop() = 0;

@@ -1,8 +1,12 @@
 #include "server/server_config.h"
 
+#include <google/protobuf/io/coded_stream.h>
+#include <google/protobuf/io/zero_copy_stream_impl_lite.h>
+
 #include <filesystem>
 #include <utility>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -10,6 +14,7 @@
 #include "base/proto_time.h"
 #include "base/yaml_proto.h"
 #include "connectors/manifest_catalog.h"
+#include "server/access/token_hash.h"
 
 namespace tokeninventory {
 namespace {
@@ -168,7 +173,74 @@ std::shared_ptr<const AccessPolicy> ReadAccess(const v1::ServerConfig& config, C
   return policy;
 }
 
+void AppendMessage(const google::protobuf::MessageLite& message, std::string& out) {
+  std::string bytes;
+  {
+    google::protobuf::io::StringOutputStream stream(&bytes);
+    google::protobuf::io::CodedOutputStream coded(&stream);
+    coded.SetSerializationDeterministic(true);  // maps too
+    message.SerializeToCodedStream(&coded);
+  }
+  absl::StrAppend(&out, bytes.size(), ":", bytes);
+}
+
+// The manifests of the operator's own, by their text.
+std::string ReadOwnManifests(const v1::ServerConfig& config,
+                             const std::filesystem::path& config_dir) {
+  std::map<std::string, std::string> texts;  // by path
+  for (const std::string& dir : config.manifest_dirs()) {
+    std::error_code error;
+    for (const auto& file : std::filesystem::directory_iterator(config_dir / dir, error)) {
+      if (file.path().extension() != ".yaml") continue;
+      texts[file.path().string()] = ReadManifestFile(file.path().string()).value_or("");
+    }
+  }
+  std::string all;
+  for (const auto& [path, text] : texts) {
+    absl::StrAppend(&all, path, "\n", text.size(), ":", text);
+  }
+  return all;
+}
+
+// A vendor's connectors share budgets and what they know of credentials, so none of them is what
+// it was when one is another.
+std::map<std::string, std::string> FingerprintSources(const v1::ServerConfig& config,
+                                                      const std::filesystem::path& config_dir) {
+  std::string common = ReadOwnManifests(config, config_dir);
+  AppendMessage(config.http(), common);
+  std::map<std::string, std::string> by_vendor;
+  for (const v1::SourceConfig& source : config.sources()) {
+    AppendMessage(source, by_vendor[source.vendor()]);
+  }
+  std::map<std::string, std::string> fingerprints;
+  for (const v1::SourceConfig& source : config.sources()) {
+    fingerprints[source.id()] = absl::BytesToHexString(Sha256(common, by_vendor[source.vendor()]));
+  }
+  return fingerprints;
+}
+
 }  // namespace
+
+std::vector<std::string> FieldsThatNeedRestart(const ServerSettings& before,
+                                               const ServerSettings& after) {
+  std::vector<std::string> fields;
+  const auto compare = [&](const char* field, const auto& a, const auto& b) {
+    if (a != b) fields.emplace_back(field);
+  };
+  compare("listen", before.listen, after.listen);
+  compare("unix_socket", before.unix_socket, after.unix_socket);
+  compare("data_dir", before.data_dir, after.data_dir);
+  compare("max_connection_age", before.max_connection_age, after.max_connection_age);
+  compare("tls", before.tls.has_value(), after.tls.has_value());
+  if (before.tls && after.tls) {
+    compare("tls.certificate_file", before.tls->certificate_file, after.tls->certificate_file);
+    compare("tls.key_file", before.tls->key_file, after.tls->key_file);
+    compare("tls.client_ca_file", before.tls->client_ca_file, after.tls->client_ca_file);
+    compare("tls.client_certificates", before.tls->client_may_be_unknown,
+            after.tls->client_may_be_unknown);
+  }
+  return fields;
+}
 
 absl::StatusOr<std::string> ReadDataDir(const std::string& path) {
   const absl::StatusOr<std::string> text = ReadManifestFile(path);
@@ -257,8 +329,12 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
 
   settings.stream_max_age = check.InRange("watch.max_age", watch.has_max_age(), watch.max_age(),
                                           absl::Minutes(30), absl::Seconds(1), absl::Hours(24 * 7));
+  settings.max_connection_age = check.InRange("max_connection_age", config.has_max_connection_age(),
+                                              config.max_connection_age(), absl::Hours(1),
+                                              absl::Seconds(1), absl::Hours(24 * 7));
   settings.rules = ReadLeadRules(config.expirations(), check);
 
+  settings.source_fingerprints = FingerprintSources(config, config_dir);
   settings.sources = BuildSources(config, config_dir.string(), report.locations, clock);
   for (std::string& problem : settings.sources.problems) {
     loaded.problems.push_back(std::move(problem));

@@ -2,6 +2,7 @@
 // is listed at once.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -42,8 +43,17 @@ struct ServerSettings {
   std::int64_t watch_memory_bytes = 0;
   absl::Duration stall_timeout;
   absl::Duration stream_max_age;
+  absl::Duration max_connection_age;
   BuiltSources sources;
+  // By source: all that its connector was made from, and those that share a vendor's limits
+  // with it. Equal texts: the connector that there is can stay.
+  std::map<std::string, std::string> source_fingerprints;
 };
+
+// The fields that differ and that a running service cannot change, as they are called in the
+// file.
+std::vector<std::string> FieldsThatNeedRestart(const ServerSettings& before,
+                                               const ServerSettings& after);
 
 // What LoadServerConfig found. `settings` is good when there are no problems.
 struct LoadedConfig {

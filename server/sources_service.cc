@@ -144,23 +144,25 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* SourcesService::SyncSource(
   const absl::StatusOr<Caller> caller =
       ReadRequest(entrance_, *context, kOperator, *bytes, request);
   absl::StatusOr<std::unique_ptr<SyncReactor>> reactor =
-      caller.ok() ? Open(*caller, request) : caller.status();
+      caller.ok() ? Open(*context, *caller, request) : caller.status();
   Audit(*context, caller, "SyncSource", request.name(), reactor.status());
   if (!reactor.ok()) return new RefusedStream(reactor.status());
   return reactor->release();  // deletes itself when done
 }
 
 absl::StatusOr<std::unique_ptr<SyncReactor>> SourcesService::Open(
-    const Caller& caller, const v1::SyncSourceRequest& request) {
+    const grpc::CallbackServerContext& context, const Caller& caller,
+    const v1::SyncSourceRequest& request) {
   const Backend& backend = *entrance_.backend.load();
-  TI_ASSIGN_OR_RETURN(const std::string source, FindSyncable(backend, caller->visible, request));
+  TI_ASSIGN_OR_RETURN(std::string source, FindSyncable(backend, caller->visible, request));
   TI_ASSIGN_OR_RETURN(auto ticket, entrance_.gate.OpenStream(caller));
-  auto reactor = std::make_unique<SyncReactor>(std::move(ticket));
-  const absl::Status opened = reactor->Open(*backend.poller, source, request.fresh());
+  auto reactor = std::make_unique<SyncReactor>(std::move(source), std::move(ticket));
+  const absl::Status opened = reactor->Open(*backend.poller, request.fresh());
   if (!opened.ok()) {
     return RetryableError(absl::StatusCode::kUnavailable, "SYNC_UNAVAILABLE", opened.message(),
                           absl::Seconds(1));
   }
+  reactor->Guard(entrance_.gate, context);
   return reactor;
 }
 

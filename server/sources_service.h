@@ -48,7 +48,8 @@ class SourcesService final : public RawSources {
                                              const grpc::ByteBuffer* bytes,
                                              grpc::ByteBuffer* response, absl::string_view method,
                                              AnswerFunction answer);
-  absl::StatusOr<std::unique_ptr<SyncReactor>> Open(const Caller& caller,
+  absl::StatusOr<std::unique_ptr<SyncReactor>> Open(const grpc::CallbackServerContext& context,
+                                                    const Caller& caller,
                                                     const v1::SyncSourceRequest& request);
 
   const Entrance entrance_;

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "inventory/answers.h"
 #include "inventory/errors.h"
 #include "server/byte_messages.h"
 #include "server/grpc_status.h"
@@ -24,6 +25,13 @@ void SyncStream::OnEnd(const absl::StatusOr<v1::SyncResult>& result) {
     ending_ = RetryableError(absl::StatusCode::kUnavailable, "SYNC_INTERRUPTED",
                              result.status().message(), absl::Seconds(5));
   }
+  PumpLocked();
+}
+
+void SyncStream::End(const absl::Status& status) {
+  MutexLock lock(mutex_);
+  result_.reset();
+  ending_ = status;
   PumpLocked();
 }
 
@@ -69,9 +77,19 @@ void SyncStream::FinishLocked(const absl::Status& status) {
   reactor_ = nullptr;
 }
 
-absl::Status SyncReactor::Open(Poller& poller, absl::string_view source, bool fresh) {
-  TI_ASSIGN_OR_RETURN(subscription_, poller.SyncNow(source, fresh, stream_));
+absl::Status SyncReactor::Open(Poller& poller, bool fresh) {
+  TI_ASSIGN_OR_RETURN(subscription_, poller.SyncNow(source_, fresh, stream_));
   return absl::OkStatus();
+}
+
+void SyncReactor::Guard(Gate& gate, const grpc::CallbackServerContext& context) {
+  place_ = gate.Guard(context, v1::PrincipalConfig::OPERATOR, *this);
+}
+
+void SyncReactor::OnPolicy(const absl::StatusOr<Caller>& caller) {
+  absl::Status status = caller.status();
+  if (status.ok()) status = CheckVisible((*caller)->visible, source_);
+  if (!status.ok()) stream_->End(status);
 }
 
 }  // namespace tokeninventory

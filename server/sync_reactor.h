@@ -6,12 +6,13 @@
 
 #include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "base/mutex.h"
 #include "connectors/poller.h"
 #include "connectors/sync_observer.h"
-#include "server/access/call_meter.h"
+#include "server/access/gate.h"
 
 namespace tokeninventory {
 
@@ -26,6 +27,9 @@ class SyncStream final : public SyncObserver {
   void OnEnd(const absl::StatusOr<v1::SyncResult>& result) override;
 
   // From the reactor.
+
+  // Ends the stream before anything else is sent.
+  void End(const absl::Status& status);
   void OnWriteDone(bool ok);
   void OnCancel();
 
@@ -45,22 +49,31 @@ class SyncStream final : public SyncObserver {
 };
 
 // Deletes itself when gRPC is done with it.
-class SyncReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
+class SyncReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public GuardedStream {
  public:
-  explicit SyncReactor(std::unique_ptr<CallMeter::Ticket> ticket)
-      : ticket_(std::move(ticket)), stream_(std::make_shared<SyncStream>(this)) {}
+  SyncReactor(std::string source, std::unique_ptr<CallMeter::Ticket> ticket)
+      : source_(std::move(source)),
+        ticket_(std::move(ticket)),
+        stream_(std::make_shared<SyncStream>(this)) {}
 
   // Joins or starts a pass. Call once, before the method returns.
-  absl::Status Open(Poller& poller, absl::string_view source, bool fresh);
+  absl::Status Open(Poller& poller, bool fresh);
+  // Call after Open, before the method returns.
+  void Guard(Gate& gate, const grpc::CallbackServerContext& context);
+
+  // GuardedStream.
+  void OnPolicy(const absl::StatusOr<Caller>& caller) override;
 
   void OnWriteDone(bool ok) override { stream_->OnWriteDone(ok); }
   void OnCancel() override { stream_->OnCancel(); }
   void OnDone() override { delete this; }
 
  private:
+  const std::string source_;
   const std::unique_ptr<CallMeter::Ticket> ticket_;
   const std::shared_ptr<SyncStream> stream_;
   Poller::Subscription subscription_;
+  std::unique_ptr<OpenStreams::Place> place_;
 };
 
 }  // namespace tokeninventory

@@ -101,7 +101,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance,
   auto ticket = entrance.gate.OpenStream(*caller);
   if (!ticket.ok()) return new RefusedStream(ticket.status());
   auto reactor = std::make_unique<WatchReactor>(context, *std::move(ticket));
-  const absl::Status opened = reactor->Open(*backend.hub, *std::move(options));
+  const absl::Status opened = reactor->Open(*backend.hub, entrance.gate, *std::move(options));
   if (!opened.ok()) return new RefusedStream(opened);
   return reactor.release();  // deletes itself when done
 }

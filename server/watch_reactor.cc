@@ -3,14 +3,27 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "inventory/answers.h"
 #include "server/byte_messages.h"
 #include "server/grpc_status.h"
 
 namespace tokeninventory {
 
-absl::Status WatchReactor::Open(WatchHub& hub, WatchSession::Options options) {
+absl::Status WatchReactor::Open(WatchHub& hub, Gate& gate, WatchSession::Options options) {
+  source_ = options.view->source();
   TI_ASSIGN_OR_RETURN(session_, hub.Open(*this, std::move(options)));
+  place_ = gate.Guard(*context_, v1::PrincipalConfig::READER, *this);
   return absl::OkStatus();
+}
+
+void WatchReactor::OnPolicy(const absl::StatusOr<Caller>& caller) {
+  absl::Status status = caller.status();
+  if (status.ok() && !source_.empty()) status = CheckVisible((*caller)->visible, source_);
+  if (status.ok()) {
+    session_->SetVisible((*caller)->visible);
+  } else {
+    session_->End(status);
+  }
 }
 
 void WatchReactor::Write(const WatchMessage& message) {

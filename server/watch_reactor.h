@@ -6,28 +6,34 @@
 #include <grpcpp/support/server_callback.h>
 
 #include <memory>
+#include <string>
 #include <utility>
 
 #include "absl/status/status.h"
 #include "inventory/watch_hub.h"
-#include "server/access/call_meter.h"
+#include "server/access/gate.h"
 
 namespace tokeninventory {
 
 // Deletes itself when gRPC is done with it. gRPC's reactions begin after the
 // method has returned the reactor, so `session_` is set before any of them.
-class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public WatchSink {
+class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
+                           public WatchSink,
+                           public GuardedStream {
  public:
   WatchReactor(grpc::CallbackServerContext* context, std::unique_ptr<CallMeter::Ticket> ticket)
       : context_(context), ticket_(std::move(ticket)) {}
 
   // Call once, before the method returns; on an error the reactor was not used.
-  absl::Status Open(WatchHub& hub, WatchSession::Options options);
+  absl::Status Open(WatchHub& hub, Gate& gate, WatchSession::Options options);
 
   // WatchSink.
   void Write(const WatchMessage& message) override;
   void Finish(const absl::Status& status) override;
   void Abort() override;
+
+  // GuardedStream.
+  void OnPolicy(const absl::StatusOr<Caller>& caller) override;
 
   // gRPC's reactions.
   void OnWriteDone(bool ok) override;
@@ -38,7 +44,9 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, pu
   grpc::CallbackServerContext* const context_;
   const std::unique_ptr<CallMeter::Ticket> ticket_;
   std::shared_ptr<WatchSession> session_;
+  std::string source_;        // the only one that it is about; empty: all
   grpc::ByteBuffer message_;  // under way
+  std::unique_ptr<OpenStreams::Place> place_;
 };
 
 }  // namespace tokeninventory

@@ -72,19 +72,26 @@ absl::StatusOr<v1::GapAction> ReadGapAction(v1::GapAction action) {
   }
 }
 
-absl::Status ReadResumeToken(const Backend& backend, absl::string_view token,
-                             WatchSession::Options& options) {
-  const absl::StatusOr<std::int64_t> revision = DecodeResumeToken(token, backend.epoch);
-  if (revision.ok()) {
+absl::Status ReadResumeToken(const Backend& backend, const SourceSet& visible,
+                             absl::string_view token, WatchSession::Options& options) {
+  std::uint64_t told = 0;
+  const absl::StatusOr<std::int64_t> revision = DecodeResumeToken(token, backend.epoch, &told);
+  absl::Status status = revision.status();
+  v1::WatchReset::Reason reason = v1::WatchReset::STORE_EPOCH_CHANGED;
+  if (revision.ok() && told != VisibleHash(visible)) {
+    reason = v1::WatchReset::PERMISSIONS_CHANGED;
+    status = MakeError(absl::StatusCode::kFailedPrecondition, "PERMISSIONS_CHANGED",
+                       "resume_token: of a caller who could see other sources; start again from "
+                       "the initial state, or watch with `on_gap: RESYNC`");
+  }
+  if (status.ok()) {
     options.start = WatchSession::Start::kAfterRevision;
     options.after_revision = *revision;
     return absl::OkStatus();
   }
-  if (options.on_gap != v1::RESYNC || !absl::IsFailedPrecondition(revision.status())) {
-    return revision.status();
-  }
+  if (options.on_gap != v1::RESYNC || !absl::IsFailedPrecondition(status)) return status;
   options.start = WatchSession::Start::kInitialState;
-  options.reset = v1::WatchReset::STORE_EPOCH_CHANGED;
+  options.reset = reason;
   return absl::OkStatus();
 }
 
@@ -106,7 +113,7 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
       options.start = WatchSession::Start::kNow;
       break;
     case v1::WatchTokensRequest::kResumeToken:
-      TI_RETURN_IF_ERROR(ReadResumeToken(backend, request.resume_token(), options));
+      TI_RETURN_IF_ERROR(ReadResumeToken(backend, visible, request.resume_token(), options));
       break;
     case v1::WatchTokensRequest::START_NOT_SET:
       return FieldError("start", "MISSING_START", "set one of initial_state, now and resume_token");
@@ -131,7 +138,7 @@ absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
       options.start = WatchSession::Start::kNow;
       break;
     case v1::WatchExpirationsRequest::kResumeToken:
-      TI_RETURN_IF_ERROR(ReadResumeToken(backend, request.resume_token(), options));
+      TI_RETURN_IF_ERROR(ReadResumeToken(backend, visible, request.resume_token(), options));
       break;
     case v1::WatchExpirationsRequest::START_NOT_SET:
       return FieldError("start", "MISSING_START",

@@ -10,7 +10,7 @@
 namespace tokeninventory {
 
 // INVALID_ARGUMENT with the field, NOT_FOUND (SOURCE_NOT_FOUND), and
-// FAILED_PRECONDITION (STORE_EPOCH_CHANGED) unless the stream resyncs.
+// FAILED_PRECONDITION (STORE_EPOCH_CHANGED, PERMISSIONS_CHANGED) unless the stream resyncs.
 absl::StatusOr<WatchSession::Options> ReadWatchOptions(const Backend& backend,
                                                        const SourceSet& visible,
                                                        const v1::WatchTokensRequest& request);
@@ -26,7 +26,7 @@ absl::StatusOr<absl::Duration> ReadProgressInterval(const google::protobuf::Dura
 // `on_gap`.
 absl::StatusOr<v1::GapAction> ReadGapAction(v1::GapAction action);
 // `resume_token`: sets the start. `options.on_gap` is already set.
-absl::Status ReadResumeToken(const Backend& backend, absl::string_view token,
-                             WatchSession::Options& options);
+absl::Status ReadResumeToken(const Backend& backend, const SourceSet& visible,
+                             absl::string_view token, WatchSession::Options& options);
 
 }  // namespace tokeninventory

@@ -22,7 +22,21 @@ std::shared_ptr<const AccessPolicy> Gate::Policy() {
   return policy_;
 }
 
+void Gate::SetPolicy(std::shared_ptr<const AccessPolicy> policy) {
+  {
+    MutexLock lock(mutex_);
+    policy_.swap(policy);
+  }
+  streams_.AskAll();
+}
+
 absl::StatusOr<Caller> Gate::Admit(const grpc::CallbackServerContext& context, Role needed) {
+  TI_ASSIGN_OR_RETURN(Caller caller, Identify(context, needed));
+  TI_RETURN_IF_ERROR(meter_.Begin(*caller, clock_->Now()));
+  return caller;
+}
+
+absl::StatusOr<Caller> Gate::Identify(const grpc::CallbackServerContext& context, Role needed) {
   const std::shared_ptr<const AccessPolicy> policy = Policy();
   CallerProof proof;
   absl::string_view authorization;
@@ -46,7 +60,6 @@ absl::StatusOr<Caller> Gate::Admit(const grpc::CallbackServerContext& context, R
                      "; this needs ", v1::PrincipalConfig::Role_Name(needed)),
         {{"role", v1::PrincipalConfig::Role_Name(needed)}});
   }
-  TI_RETURN_IF_ERROR(meter_.Begin(*principal, clock_->Now()));
   return Caller(policy, principal);
 }
 
@@ -58,6 +71,34 @@ absl::Status Gate::AdmitHealth(const grpc::CallbackServerContext& context) {
 absl::Status Gate::AdmitReflection(const grpc::CallbackServerContext& context) {
   if (Policy()->open_reflection()) return absl::OkStatus();
   return Admit(context, v1::PrincipalConfig::READER).status();
+}
+
+std::unique_ptr<OpenStreams::Place> Gate::Guard(const grpc::CallbackServerContext& context,
+                                                Role needed, GuardedStream& stream) {
+  return streams_.Enter(
+      context,
+      [this, needed](const grpc::CallbackServerContext& call) { return Identify(call, needed); },
+      stream);
+}
+
+std::unique_ptr<OpenStreams::Place> Gate::GuardHealth(const grpc::CallbackServerContext& context,
+                                                      GuardedStream& stream) {
+  return streams_.Enter(
+      context,
+      [this](const grpc::CallbackServerContext& call) {
+        return Policy()->open_health() ? Caller() : Identify(call, v1::PrincipalConfig::READER);
+      },
+      stream);
+}
+
+std::unique_ptr<OpenStreams::Place> Gate::GuardReflection(
+    const grpc::CallbackServerContext& context, GuardedStream& stream) {
+  return streams_.Enter(
+      context,
+      [this](const grpc::CallbackServerContext& call) {
+        return Policy()->open_reflection() ? Caller() : Identify(call, v1::PrincipalConfig::READER);
+      },
+      stream);
 }
 
 void Audit(const grpc::CallbackServerContext& context, const absl::StatusOr<Caller>& caller,

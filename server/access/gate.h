@@ -14,11 +14,9 @@
 #include "base/mutex.h"
 #include "server/access/access_policy.h"
 #include "server/access/call_meter.h"
+#include "server/access/open_streams.h"
 
 namespace tokeninventory {
-
-// A caller who was let in. Keeps its policy alive.
-using Caller = std::shared_ptr<const Principal>;
 
 // Thread-safe.
 class Gate {
@@ -39,11 +37,29 @@ class Gate {
     return meter_.OpenStream(*caller);
   }
 
+  // Keeps a stream that was let in under the eyes of every later policy, as OpenStreams says:
+  // its caller must be known, and may do what needs `needed`.
+  std::unique_ptr<OpenStreams::Place> Guard(const grpc::CallbackServerContext& context, Role needed,
+                                            GuardedStream& stream);
+  // The same for what may be open to everybody; `caller` is then null.
+  std::unique_ptr<OpenStreams::Place> GuardHealth(const grpc::CallbackServerContext& context,
+                                                  GuardedStream& stream);
+  std::unique_ptr<OpenStreams::Place> GuardReflection(const grpc::CallbackServerContext& context,
+                                                      GuardedStream& stream);
+
+  // Another policy: for the calls that come, and, when this returns, for all streams that are
+  // open. What a principal's calls and streams came to counts on; streams beyond a lower
+  // max_streams stay.
+  void SetPolicy(std::shared_ptr<const AccessPolicy> policy);
+
  private:
   std::shared_ptr<const AccessPolicy> Policy();
+  // Who calls, if it may do what needs `needed`.
+  absl::StatusOr<Caller> Identify(const grpc::CallbackServerContext& context, Role needed);
 
   Clock* const clock_;
   CallMeter meter_;
+  OpenStreams streams_;
   Mutex mutex_;
   std::shared_ptr<const AccessPolicy> policy_ ABSL_GUARDED_BY(mutex_);
 };

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <chrono>
 #include <cstdlib>
 
 #include "absl/strings/numbers.h"
@@ -111,6 +112,25 @@ int ServiceProcess::Wait() {
   const int code = WaitFor(pid_);
   pid_ = -1;
   return code;
+}
+
+void ServiceProcess::Signal(int signal) const { kill(pid_, signal); }
+
+bool ServiceProcess::AwaitLog(const std::string& text, int times) {
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  const auto count = [&]() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    int found = 0;
+    for (std::size_t at = log_.find(text); at != std::string::npos; at = log_.find(text, at + 1)) {
+      ++found;
+    }
+    return found;
+  };
+  MutexLock lock(mutex_);
+  while (count() < times) {
+    if (closed_ || std::chrono::steady_clock::now() > deadline) return false;
+    wrote_.WaitFor(mutex_, std::chrono::milliseconds(100));
+  }
+  return true;
 }
 
 std::string ServiceProcess::Log() {

@@ -37,6 +37,10 @@ class ServiceProcess {
   static std::vector<std::string> Arguments(const std::string& config_file,
                                             const std::string& data_dir);
 
+  void Signal(int signal) const;
+  // Waits until it has written `text` so often; false when it ended first, or after a minute.
+  [[nodiscard]] bool AwaitLog(const std::string& text, int times = 1);
+
   // What it wrote so far.
   std::string Log();
 

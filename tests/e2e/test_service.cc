@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "google/rpc/error_details.pb.h"
 #include "inventory/token_name.h"
+#include "server/reload.h"
 #include "tests/vendor_sim/credentials.h"
 
 namespace tokeninventory::testing {
@@ -77,10 +78,7 @@ TestService::TestService(vendor_sim::VendorSim& sim, std::string extra_config, C
 
 void TestService::Start() {
   WriteFile(config_file(), absl::StrCat(TestConfig(sim_, folder_, "1d"), extra_config_));
-  ConfigOverrides overrides;
-  overrides.listen = "127.0.0.1:0";
-  overrides.data_dir = folder_.File("data");
-  LoadedConfig config = LoadServerConfig(config_file(), overrides, clock_);
+  LoadedConfig config = LoadServerConfig(config_file(), Overrides(), clock_);
   for (const std::string& problem : config.problems) ADD_FAILURE() << problem;
   auto app = ServerApp::Start(std::move(config.settings), clock_);
   if (!app.ok()) {
@@ -96,6 +94,23 @@ void TestService::Start() {
                                        grpc::InsecureChannelCredentials(), arguments);
   tokens_ = v1::TokenInventory::NewStub(channel_);
   sources_ = v1::Sources::NewStub(channel_);
+}
+
+ConfigOverrides TestService::Overrides() const {
+  ConfigOverrides overrides;
+  overrides.listen = "127.0.0.1:0";
+  overrides.data_dir = folder_.File("data");
+  return overrides;
+}
+
+absl::Status TestService::Reload(std::string extra_config) {
+  extra_config_ = std::move(extra_config);
+  return ReloadFile(absl::StrCat(SourcesConfig(), extra_config_));
+}
+
+absl::Status TestService::ReloadFile(const std::string& text) {
+  WriteFile(config_file(), text);
+  return ReloadConfig(*app_, config_file(), Overrides(), clock_);
 }
 
 void TestService::Stop() {

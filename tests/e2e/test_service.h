@@ -25,6 +25,11 @@ vendor_sim::Options QuickSim(std::int64_t tokens);
 // sources deepset-test, opal-test and buildkite-test.
 std::set<std::string> TrueNames(const vendor_sim::Truth& truth);
 
+// The configuration of the three test sources; credentials come from files that
+// it writes into `folder`.
+std::string TestConfig(const vendor_sim::VendorSim& sim, const TempDir& folder,
+                       const std::string& interval);
+
 // Used by one thread, except for the stubs.
 class TestService {
  public:
@@ -38,6 +43,12 @@ class TestService {
   void Stop();
   // Stops, and starts again with these lines behind the three sources'.
   void Restart(std::string extra_config);
+
+  // Goes on with these lines behind the three sources', or with this file.
+  absl::Status Reload(std::string extra_config);
+  absl::Status ReloadFile(const std::string& text);
+  // The text of the three sources, for ReloadFile.
+  std::string SourcesConfig() { return TestConfig(sim_, folder_, "1d"); }
 
   v1::TokenInventory::Stub& tokens() { return *tokens_; }
   v1::Sources::Stub& sources() { return *sources_; }
@@ -54,11 +65,11 @@ class TestService {
   // Every token, by name, through pages of `page_size`.
   std::map<std::string, v1::Token> ListAll(int page_size = 100, bool show_deleted = false);
 
-  // As WriteConfig of the last Start.
+  // As the last Start or Reload wrote it.
   std::string config_file() const { return folder_.File("config.yaml"); }
 
  private:
-  void WriteConfig();
+  ConfigOverrides Overrides() const;
 
   vendor_sim::VendorSim& sim_;
   std::string extra_config_;
@@ -69,11 +80,6 @@ class TestService {
   std::unique_ptr<v1::TokenInventory::Stub> tokens_;
   std::unique_ptr<v1::Sources::Stub> sources_;
 };
-
-// The configuration of the three test sources; credentials come from files that
-// it writes into `folder`.
-std::string TestConfig(const vendor_sim::VendorSim& sim, const TempDir& folder,
-                       const std::string& interval);
 
 // The google.rpc.ErrorInfo reason of a failed call; empty when there is none.
 std::string ReasonOf(const grpc::Status& status);
