@@ -28,6 +28,10 @@ class GatedSource final : public PolledSource {
   absl::Duration interval() const override { return interval_; }
 
   absl::StatusOr<v1::SyncResult> RunPass(const PassContext& context) override {
+    {
+      MutexLock lock(mutex_);
+      stopped_ = false;  // of the last one
+    }
     const std::stop_callback on_stop(context.stop, [this] {
       MutexLock lock(mutex_);
       stopped_ = true;
@@ -387,6 +391,92 @@ TEST(PollerDelayTest, Delays) {
     EXPECT_EQ(Poller::DelayAfter(c.state, c.failures, c.interval), c.want)
         << v1::Source::State_Name(c.state) << " " << c.failures << " " << c.interval;
   }
+}
+
+TEST_F(PollerTest, ReplacingASourceLeavesTheOthersAlone) {
+  GatedSource* const stays = AddSource("stays");
+  GatedSource* const changes = AddSource("changes");
+  GatedSource* const leaves = AddSource("leaves");
+  Poller& poller = Start(true, /*workers=*/8);
+  for (GatedSource* source : {stays, changes, leaves}) ASSERT_TRUE(source->WaitStarted(1));
+  std::vector<std::shared_ptr<NotingObserver>> observers;
+  std::vector<Poller::Subscription> subscriptions;
+  for (const char* id : {"stays", "changes", "leaves"}) {
+    observers.push_back(std::make_shared<NotingObserver>());
+    auto subscription = poller.SyncNow(id, false, observers.back());
+    ASSERT_TRUE(subscription.ok());
+    subscriptions.push_back(*std::move(subscription));
+  }
+  GatedSource* const changed = AddSource("changes");
+  GatedSource* const added = AddSource("added");
+  bool called = false;
+  const absl::Status status = poller.Replace(
+      {"changes", "leaves"},
+      [&] {
+        called = true;
+        EXPECT_TRUE(absl::IsNotFound(poller.SyncNow("changes", false, nullptr).status()));
+        return absl::OkStatus();
+      },
+      std::move(sources_));
+  EXPECT_TRUE(status.ok() && called);
+  EXPECT_TRUE(absl::IsUnavailable(observers[2]->Wait().status()));
+  // The new ones are due at once; who waited for the old one waits for the new.
+  ASSERT_TRUE(changed->WaitStarted(1));
+  ASSERT_TRUE(added->WaitStarted(1));
+  EXPECT_FALSE(observers[1]->ended());
+  changed->Allow();
+  EXPECT_TRUE(observers[1]->Wait().ok());
+  EXPECT_FALSE(observers[0]->ended());
+  stays->Allow();
+  EXPECT_TRUE(observers[0]->Wait().ok()) << "its pass went on";
+  EXPECT_EQ(stays->started(), 1);
+  EXPECT_TRUE(absl::IsNotFound(poller.SyncNow("leaves", false, nullptr).status()));
+}
+
+TEST_F(PollerTest, WhatCannotBeReplacedComesBack) {
+  GatedSource* const source = AddSource("a");
+  Poller& poller = Start();
+  ASSERT_TRUE(source->WaitStarted(1));
+  const auto observer = std::make_shared<NotingObserver>();
+  const auto subscription = poller.SyncNow("a", false, observer);
+  AddSource("a");
+  const absl::Status status = poller.Replace(
+      {"a"}, [] { return absl::UnavailableError("no"); }, std::move(sources_));
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  ASSERT_TRUE(source->WaitStarted(2));
+  source->Allow(2);
+  EXPECT_TRUE(observer->Wait().ok());
+}
+
+TEST_F(PollerTest, APollerWithoutSourcesCanBeGivenSome) {
+  Poller& poller = Start();
+  GatedSource* const source = AddSource("a");
+  EXPECT_TRUE(poller
+                  .Replace(
+                      {}, [] { return absl::OkStatus(); }, std::move(sources_))
+                  .ok());
+  source->Allow();
+  EXPECT_TRUE(source->WaitStarted(1));
+}
+
+// A subscription may outlive the source that it was for.
+TEST_F(PollerTest, SubscriptionsEndAfterTheirSourceIsReplaced) {
+  GatedSource* const source = AddSource("a");
+  Poller& poller = Start();
+  ASSERT_TRUE(source->WaitStarted(1));
+  const auto observer = std::make_shared<NotingObserver>();
+  auto subscription = poller.SyncNow("a", true, observer);
+  ASSERT_TRUE(subscription.ok());
+  GatedSource* const next = AddSource("a");
+  EXPECT_TRUE(poller
+                  .Replace(
+                      {"a"}, [] { return absl::OkStatus(); }, std::move(sources_))
+                  .ok());
+  ASSERT_TRUE(next->WaitStarted(1));
+  subscription->Cancel();
+  next->Allow();
+  next->WaitPlanned(1);
+  EXPECT_FALSE(observer->ended());
 }
 
 }  // namespace
