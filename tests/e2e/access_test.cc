@@ -553,6 +553,7 @@ TEST_F(AccessTest, LimitsAreEachPrincipalsOwn) {
   const grpc::Status refused = list(kReaderToken);
   EXPECT_EQ(refused.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
   EXPECT_EQ(ReasonOf(refused), "CALL_RATE");
+  EXPECT_TRUE(testing::HasRetryInfo(refused));
   for (int i = 0; i < 5; ++i) EXPECT_TRUE(list(kOperatorToken).ok());
 
   const auto stub = v1::TokenInventory::NewStub(service.channel());
@@ -569,7 +570,9 @@ TEST_F(AccessTest, LimitsAreEachPrincipalsOwn) {
   Call third(Bearer(kOperatorToken));
   const auto three = stub->WatchTokens(third.context(), request);
   EXPECT_FALSE(three->Read(&response));
-  EXPECT_EQ(ReasonOf(three->Finish()), "TOO_MANY_STREAMS");
+  const grpc::Status too_many = three->Finish();
+  EXPECT_EQ(ReasonOf(too_many), "TOO_MANY_STREAMS");
+  EXPECT_TRUE(testing::HasRetryInfo(too_many));
   first.context()->TryCancel();
   while (one->Read(&response)) {
   }

@@ -197,6 +197,7 @@ class K8sListTest : public ::testing::Test {
       const grpc::Status status = service_.ListWhileTimePasses(request, &page);
       EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
       EXPECT_EQ(ReasonOf(status), "REVISION_NOT_REACHED");
+      EXPECT_TRUE(HasRetryInfo(status));
       return;
     }
     const grpc::Status status = service_.List(request, &page);
@@ -400,6 +401,7 @@ TEST_F(K8sReadsTest, EachConsistentReadHoldsOrIsListed) {
     const grpc::Status status = service_.ListWhileTimePasses(request, &page);
     EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
     EXPECT_EQ(ReasonOf(status), "REVISION_NOT_REACHED");
+    EXPECT_TRUE(HasRetryInfo(status));
   };
   const std::map<std::string, std::string> not_here = {
       {"Fallback Failure", "no read goes to the store, so none fails there"},
@@ -470,6 +472,7 @@ TEST_F(K8sScenarioTest, UninitialisedCache) {
   const grpc::Status status = service_.List(Request("sources/-"), &page);
   EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE);
   EXPECT_EQ(ReasonOf(status), "STORE_LOADING");
+  EXPECT_TRUE(HasRetryInfo(status));
 }
 
 TEST_F(K8sScenarioTest, EachIsRunOrListed) {

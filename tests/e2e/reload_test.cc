@@ -554,13 +554,13 @@ TEST_F(ReloadTest, SighupTellsTheLogWhatItDid) {
     EXPECT_THAT(service.Log(), HasSubstr(problem));
   }
   EXPECT_THAT(service.Log(), HasSubstr("\"error\":\"3 problem(s)\""));
-  grpc::ClientContext unknown;
   auto stub = v1::TokenInventory::NewStub(service.Connect());
   v1::ListTokensRequest list;
   list.set_parent("sources/-");
   v1::ListTokensResponse listed;
-  EXPECT_EQ(stub->ListTokens(&unknown, list, &listed).error_code(),
-            grpc::StatusCode::UNAUTHENTICATED);
+  EXPECT_EQ(
+      stub->ListTokens(Call("somebody-else-0123456789").context(), list, &listed).error_code(),
+      grpc::StatusCode::UNAUTHENTICATED);
   EXPECT_TRUE(stub->ListTokens(Call().context(), list, &listed).ok());
 
   // Many in a row are served, perhaps as one; then it stops as ever.

@@ -215,6 +215,7 @@ TEST_P(StoreOutageTest, ReadsGoOnAndTheRestRecoversByItself) {
       const grpc::Status status = service.TrySync(source, &result);
       EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << source;
       EXPECT_EQ(ReasonOf(status), "SYNC_INTERRUPTED");
+      EXPECT_TRUE(testing::HasRetryInfo(status));
       EXPECT_THAT(status.error_message(), HasSubstr("the store cannot be written now"));
     }
     EXPECT_EQ(store_health.Next(), HealthCheckResponse::NOT_SERVING);

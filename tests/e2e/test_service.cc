@@ -178,6 +178,11 @@ std::string ReasonOf(const grpc::Status& status) {
   return FindDetail(status, info) && info.domain() == "tokeninventory" ? info.reason() : "";
 }
 
+bool HasRetryInfo(const grpc::Status& status) {
+  google::rpc::RetryInfo info;
+  return FindDetail(status, info) && info.has_retry_delay();
+}
+
 std::string FieldOf(const grpc::Status& status) {
   google::rpc::BadRequest bad;
   if (!FindDetail(status, bad) || bad.field_violations().empty()) return "";

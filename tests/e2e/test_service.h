@@ -53,6 +53,7 @@ class TestService {
   v1::TokenInventory::Stub& tokens() { return *tokens_; }
   v1::Sources::Stub& sources() { return *sources_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
+  int port() const { return app_->port(); }
   const TempDir& folder() const { return folder_; }
 
   // Runs a pass of a source that begins now; its result.
@@ -83,6 +84,8 @@ class TestService {
 
 // The google.rpc.ErrorInfo reason of a failed call; empty when there is none.
 std::string ReasonOf(const grpc::Status& status);
+// Whether it says how long to wait: google.rpc.RetryInfo.
+bool HasRetryInfo(const grpc::Status& status);
 // The field of its first BadRequest violation.
 std::string FieldOf(const grpc::Status& status);
 
