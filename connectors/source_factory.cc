@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "base/proto_time.h"
 #include "connectors/connector.h"
+#include "connectors/http/allowed_hosts.h"
 #include "connectors/http/curl_client.h"
 #include "connectors/http/request_budget.h"
 #include "connectors/manifest_catalog.h"
@@ -79,9 +80,10 @@ class Builder {
       }
       std::shared_ptr<VendorAccount>& account = accounts[made.account];
       if (account == nullptr) account = std::make_shared<VendorAccount>();
+      const auto http = std::make_shared<FencedClient>(http_, std::move(made.hosts));
       built_.fetchers.push_back(
-          std::make_unique<Connector>(made.spec, http_, clock_, budget, account));
-      built_.sources.push_back(std::make_unique<Connector>(std::move(made.spec), http_, clock_,
+          std::make_unique<Connector>(made.spec, http, clock_, budget, account));
+      built_.sources.push_back(std::make_unique<Connector>(std::move(made.spec), http, clock_,
                                                            std::move(budget), account));
     }
   }
@@ -90,6 +92,7 @@ class Builder {
   struct Made {
     ConnectorSpec spec;
     std::string origin;
+    AllowedHosts hosts;
     // Equal where the same credential goes to the same host.
     std::string account;
     bool has_pace = false;
@@ -122,6 +125,21 @@ class Builder {
       Problem("max_attempts", "must be between 0 and 20");
     }
     if (http.max_pages() < 0) Problem("max_pages", "must not be negative");
+    if (!http.proxy().empty()) {
+      if (const absl::Status status = CurlClient::CheckProxy(http.proxy()); !status.ok()) {
+        Problem("proxy", status.message());
+      } else {
+        plain_to_proxy_ = !IsLoopbackHost(ParseUrl(http.proxy())->host);
+      }
+    }
+    for (int i = 0; i < http.allowed_addresses_size(); ++i) {
+      absl::StatusOr<AddressRange> range = AddressRange::Parse(http.allowed_addresses(i));
+      if (range.ok()) {
+        allowed_addresses_.push_back(*range);
+      } else {
+        Problem(absl::StrCat("allowed_addresses[", i, "]"), range.status().message());
+      }
+    }
   }
 
   CurlClient::Options HttpOptions() const {
@@ -130,6 +148,8 @@ class Builder {
     if (http.has_connect_timeout()) options.connect_timeout = FromProto(http.connect_timeout());
     if (http.has_request_timeout()) options.request_timeout = FromProto(http.request_timeout());
     if (http.max_body_bytes() > 0) options.max_body_bytes = http.max_body_bytes();
+    options.proxy = http.proxy();
+    options.allowed_addresses = allowed_addresses_;
     return options;
   }
 
@@ -178,7 +198,7 @@ class Builder {
     CheckParams(source, spec);
     CheckSecrets(source, spec);
     CheckStreams(source, spec);
-    CheckOrigins(spec, made);
+    CheckOrigins(source, spec, made);
     made.account = AccountOf(source, made);
     made.has_pace = ReadPace(source, manifest, made.pace);
     spec.retry.always_book = rate > 0;
@@ -344,7 +364,13 @@ class Builder {
   }
 
   // The hosts that get the credential. Sets where the budget belongs.
-  void CheckOrigins(const ConnectorSpec& spec, Made& made) {
+  void CheckOrigins(const v1::SourceConfig& source, const ConnectorSpec& spec, Made& made) {
+    for (int i = 0; i < source.allowed_hosts_size(); ++i) {
+      if (const absl::Status status = made.hosts.Add(source.allowed_hosts(i)); !status.ok()) {
+        Problem(absl::StrCat("allowed_hosts[", i, "]"), status.message());
+      }
+    }
+    hosts_are_given_ = source.allowed_hosts_size() > 0;
     TemplateValues values;
     values.param = JsonValue::Object();
     for (const auto& [name, value] : spec.params) {
@@ -355,18 +381,19 @@ class Builder {
       if (placeholder.kind != Placeholder::Kind::kParam) return std::string("x");
       return ValueOf(placeholder, values);
     };
-    CheckOrigin(spec, spec.manifest->base.Render(value_of), &made.origin);
+    CheckOrigin(spec, spec.manifest->base.Render(value_of), made, &made.origin);
     for (std::size_t i = 0; i < spec.enabled.size(); ++i) {
       const CompiledStream& stream = spec.manifest->streams[i];
       if (!spec.enabled[i]) continue;
-      if (stream.target.is_url) CheckOrigin(spec, stream.target.text.Render(value_of), nullptr);
+      if (stream.target.is_url)
+        CheckOrigin(spec, stream.target.text.Render(value_of), made, nullptr);
       if (stream.fetch.present && stream.fetch.target.is_url) {
-        CheckOrigin(spec, stream.fetch.target.text.Render(value_of), nullptr);
+        CheckOrigin(spec, stream.fetch.target.text.Render(value_of), made, nullptr);
       }
     }
   }
 
-  void CheckOrigin(const ConnectorSpec& spec, const absl::StatusOr<std::string>& text,
+  void CheckOrigin(const ConnectorSpec& spec, const absl::StatusOr<std::string>& text, Made& made,
                    std::string* origin) {
     if (!text.ok()) return;  // a missing param, which was reported
     const absl::StatusOr<Url> url = ParseUrl(*text);
@@ -377,6 +404,16 @@ class Builder {
     if (url->scheme != "https" && !spec.insecure_http && !IsLoopbackHost(url->host)) {
       Problem("params", absl::StrCat("the credential would go over plain http to ", url->host,
                                      "; `insecure_http` allows it"));
+    }
+    if (url->scheme != "https" && !spec.insecure_http && plain_to_proxy_) {
+      Problem("params",
+              "the credential would go over plain http to the proxy; `insecure_http` allows it");
+    }
+    if (!hosts_are_given_) {
+      made.hosts.Add(*url);
+    } else if (!made.hosts.Has(*url)) {
+      Problem("allowed_hosts", absl::StrCat("the manifest asks ", url->host, " at port ", url->port,
+                                            ", which is not among them"));
     }
     if (origin != nullptr) *origin = url->Origin();
   }
@@ -439,7 +476,12 @@ class Builder {
   BuiltSources& built_;
   ManifestCatalog catalog_;
   std::unique_ptr<HostBudgets> budgets_ = std::make_unique<HostBudgets>();
+  std::vector<AddressRange> allowed_addresses_;
+  // Whether there is a proxy elsewhere, to which http would be in plain.
+  bool plain_to_proxy_ = false;
   std::string path_;
+  // Of the source at hand.
+  bool hosts_are_given_ = false;
   std::vector<Made> made_;
 };
 

@@ -1,9 +1,11 @@
 #include "connectors/http/curl_client.h"
 
 #include <curl/curl.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <deque>
+#include <optional>
 #include <thread>
 
 #include "absl/container/flat_hash_set.h"
@@ -53,6 +55,8 @@ absl::Status StatusOf(CURLcode code) {
       return absl::DeadlineExceededError("the request timed out");
     case CURLE_COULDNT_RESOLVE_HOST:
       return absl::UnavailableError("the host name cannot be resolved");
+    case CURLE_COULDNT_RESOLVE_PROXY:
+      return absl::UnavailableError("the proxy's name cannot be resolved");
     case CURLE_COULDNT_CONNECT:
       return absl::UnavailableError("no connection");
     case CURLE_PARTIAL_FILE:
@@ -78,8 +82,13 @@ absl::Status StatusOf(CURLcode code) {
 struct CurlTransfer {
   Easy easy;
   List headers;
+  List resolve;
   std::string post_body;
   std::int64_t max_body_bytes = 0;
+  // The client's, which outlives its requests.
+  const AddressPolicy* addresses = nullptr;
+  // Of who is connected to: the host, or the proxy.
+  bool peer_is_loopback = false;
 
   // Written by the thread until `done`.
   HttpResponse response;
@@ -87,6 +96,9 @@ struct CurlTransfer {
   int header_lines = 0;
   bool headers_too_large = false;
   bool body_too_large = false;
+  // The kind of an address that was not connected to; empty when there was none.
+  std::string refused;
+  long proxy_status = 0;  // of a CONNECT; 0 when there was none
 
   // Guarded by the loop's mutex.
   bool cancelled = false;
@@ -128,6 +140,27 @@ std::size_t OnBody(char* data, std::size_t size, std::size_t count, void* user) 
   }
   transfer->response.body.append(data, bytes);
   return bytes;
+}
+
+// Called with every address that a name resolved to, right before it is connected to:
+// a name that means another address now than a moment ago gains nothing.
+curl_socket_t OnOpenSocket(void* user, curlsocktype, curl_sockaddr* address) {
+  auto* const transfer = static_cast<CurlTransfer*>(user);
+  const std::optional<IpAddress> ip = IpAddress::Of(&address->addr, address->addrlen);
+  const absl::string_view refusal =
+      ip.has_value() ? transfer->addresses->Refusal(*ip, transfer->peer_is_loopback)
+                     : "of no kind that is known";
+  if (!refusal.empty()) {
+    transfer->refused = std::string(refusal);
+    return CURL_SOCKET_BAD;
+  }
+  return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+absl::Status RefusedAddress(absl::string_view kind, bool of_proxy) {
+  return absl::FailedPreconditionError(absl::StrCat("the address of the ",
+                                                    of_proxy ? "proxy" : "host", " is ", kind,
+                                                    "; http.allowed_addresses may allow it"));
 }
 
 // Not thread-safe with other first uses of libcurl; done once.
@@ -248,6 +281,7 @@ class CurlClient::Loop {
       long status = 0;
       curl_easy_getinfo(easy, CURLINFO_RESPONSE_CODE, &status);
       transfer->response.status = static_cast<int>(status);
+      curl_easy_getinfo(easy, CURLINFO_HTTP_CONNECTCODE, &transfer->proxy_status);
       curl_multi_remove_handle(multi_, easy);
       active_.erase(found);
       MutexLock lock(mutex_);
@@ -273,7 +307,26 @@ class CurlClient::Loop {
 };
 
 CurlClient::CurlClient(Options options)
-    : options_((InitCurl(), std::move(options))), loop_(std::make_unique<Loop>()) {}
+    : options_((InitCurl(), std::move(options))),
+      addresses_(options_.allowed_addresses),
+      loop_(std::make_unique<Loop>()) {
+  if (const absl::StatusOr<Url> proxy = ParseUrl(options_.proxy); proxy.ok()) {
+    proxy_is_loopback_ = IsLoopbackHost(proxy->host);
+  }
+}
+
+absl::Status CurlClient::CheckProxy(absl::string_view proxy) {
+  if (absl::StrContains(proxy, "@")) {
+    return absl::InvalidArgumentError(
+        "holds a user or password; a proxy that asks for them is not supported");
+  }
+  const absl::StatusOr<Url> url = ParseUrl(proxy);
+  if (!url.ok() || url->scheme != "http" || url->path != "/" || !url->query.empty() ||
+      absl::StrContains(proxy, "?") || absl::StrContains(proxy, "#")) {
+    return absl::InvalidArgumentError("must be http://HOST:PORT");
+  }
+  return absl::OkStatus();
+}
 
 CurlClient::~CurlClient() = default;
 
@@ -282,6 +335,14 @@ absl::StatusOr<HttpResponse> CurlClient::Send(const HttpRequest& request, std::s
   transfer->easy.reset(curl_easy_init());
   if (transfer->easy == nullptr) return absl::ResourceExhaustedError("out of memory");
   transfer->max_body_bytes = options_.max_body_bytes;
+  const bool host_is_loopback = IsLoopbackHost(request.url.host);
+  transfer->addresses = &addresses_;
+  transfer->peer_is_loopback = options_.proxy.empty() ? host_is_loopback : proxy_is_loopback_;
+  // A proxy would connect to it.
+  if (const std::optional<IpAddress> written = IpAddress::Parse(request.url.host)) {
+    const absl::string_view refusal = addresses_.Refusal(*written, host_is_loopback);
+    if (!refusal.empty()) return RefusedAddress(refusal, /*of_proxy=*/false);
+  }
   for (const auto& [name, value] : request.headers) {
     TI_RETURN_IF_ERROR(AppendHeader(name, value, transfer->headers));
   }
@@ -307,7 +368,20 @@ absl::StatusOr<HttpResponse> CurlClient::Send(const HttpRequest& request, std::s
   set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
   set(CURLOPT_PATH_AS_IS, 1L);
   set(CURLOPT_FOLLOWLOCATION, 0L);
-  set(CURLOPT_PROXY, "");
+  // Set in any case: unset, the environment would say.
+  set(CURLOPT_PROXY, options_.proxy.c_str());
+  set(CURLOPT_NOPROXY, "");
+  // A proxy learns the host, not the credential, unless the vendor is asked over http.
+  set(CURLOPT_HEADEROPT, static_cast<long>(CURLHEADER_SEPARATE));
+  set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+  set(CURLOPT_OPENSOCKETFUNCTION, &OnOpenSocket);
+  set(CURLOPT_OPENSOCKETDATA, static_cast<void*>(transfer.get()));
+  if (!options_.resolve.empty()) {
+    for (const std::string& entry : options_.resolve) {
+      transfer->resolve.reset(curl_slist_append(transfer->resolve.release(), entry.c_str()));
+    }
+    set(CURLOPT_RESOLVE, transfer->resolve.get());
+  }
   set(CURLOPT_NOSIGNAL, 1L);
   set(CURLOPT_SSL_VERIFYPEER, 1L);
   set(CURLOPT_SSL_VERIFYHOST, 2L);
@@ -336,6 +410,13 @@ absl::StatusOr<HttpResponse> CurlClient::Send(const HttpRequest& request, std::s
   if (transfer->body_too_large) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the answer is larger than ", options_.max_body_bytes, " bytes"));
+  }
+  if (transfer->code == CURLE_COULDNT_CONNECT && !transfer->refused.empty()) {
+    return RefusedAddress(transfer->refused, !options_.proxy.empty());
+  }
+  if (transfer->code != CURLE_OK && transfer->proxy_status >= 300) {
+    return absl::UnavailableError(
+        absl::StrCat("the proxy answers with HTTP ", transfer->proxy_status));
   }
   if (transfer->code != CURLE_OK) return StatusOf(transfer->code);
   return std::move(transfer->response);

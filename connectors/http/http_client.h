@@ -44,8 +44,8 @@ class HttpClient {
   // Blocks until the whole answer is there; every status is an answer, and
   // redirects are not followed. Errors: UNAVAILABLE (no connection, cut off),
   // DEADLINE_EXCEEDED (a timeout), RESOURCE_EXHAUSTED (the answer is too large),
-  // INVALID_ARGUMENT (cannot be asked), CANCELLED (stopped). No error text holds
-  // the URL, a header or a piece of the body.
+  // INVALID_ARGUMENT (cannot be asked), FAILED_PRECONDITION (must not be asked),
+  // CANCELLED (stopped). No error text holds the URL, a header or a piece of a body.
   virtual absl::StatusOr<HttpResponse> Send(const HttpRequest& request, std::stop_token stop) = 0;
 };
 

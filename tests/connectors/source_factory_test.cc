@@ -2,6 +2,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 
 #include <cstdlib>
 #include <filesystem>
@@ -37,6 +38,7 @@ class SourceFactoryTest : public ::testing::Test {
     std::filesystem::create_directories(
         std::filesystem::path(dir_.path() + "/" + name).parent_path());
     std::ofstream(dir_.path() + "/" + name) << text;
+    chmod((dir_.path() + "/" + name).c_str(), 0600);
   }
 
   testing::TempDir dir_;
@@ -253,6 +255,69 @@ TEST_F(CredentialsTest, EnvironmentVariables) {
             "environment variable TI_TEST_CREDENTIAL is not set");
   setenv("TI_TEST_CREDENTIAL", " hunter2 ", 1);
   EXPECT_EQ(SecretSource(ref, "").Read()->Reveal(), "hunter2");
+}
+
+TEST_F(SourceFactoryTest, HostsOutsideOfTheAllowedOnesAreProblems) {
+  const BuiltSources built = Build(R"(
+sources:
+  - id: good
+    vendor: opal
+    params: {base_url: "https://opal.example/v1"}
+    secrets: {token: {env: TI_TEST_FACTORY_SECRET}}
+    allowed_hosts: [other.example, OPAL.example]
+  - id: elsewhere
+    vendor: opal
+    secrets: {token: {env: TI_TEST_FACTORY_SECRET}}
+    allowed_hosts: ["api.opal.dev:444"]
+  - id: second
+    vendor: buildkite
+    secrets: {token: {env: TI_TEST_FACTORY_SECRET}}
+    enable_streams: [api_access_tokens]
+    allowed_hosts: [api.buildkite.com]
+  - id: no-host
+    vendor: opal
+    secrets: {token: {env: TI_TEST_FACTORY_SECRET}}
+    allowed_hosts:
+      - api.opal.dev
+      - https://api.opal.dev/v1
+)");
+  EXPECT_THAT(built.problems,
+              ElementsAre(AllOf(HasSubstr("c.yaml:11:"), HasSubstr("sources[1].allowed_hosts: "),
+                                HasSubstr("the manifest asks api.opal.dev at port 443")),
+                          AllOf(HasSubstr("c.yaml:16:"), HasSubstr("sources[2].allowed_hosts: "),
+                                HasSubstr("graphql.buildkite.com")),
+                          AllOf(HasSubstr("c.yaml:22:"), HasSubstr("sources[3].allowed_hosts[1]: "),
+                                HasSubstr("must be HOST or HOST:PORT"))));
+}
+
+TEST_F(SourceFactoryTest, ProxiesAndAddressesAreChecked) {
+  EXPECT_THAT(Build(R"(http:
+  proxy: http://me:hunter2@proxy.example:3128
+  allowed_addresses: [169.254.0.0/16, 169.254.0.1/16, "fe80::/10", somewhere]
+)")
+                  .problems,
+              ElementsAre(AllOf(HasSubstr("c.yaml:2:"), HasSubstr("http.proxy: holds a user")),
+                          AllOf(HasSubstr("c.yaml:3:"), HasSubstr("http.allowed_addresses[1]: ")),
+                          HasSubstr("http.allowed_addresses[3]: must be ADDRESS")));
+}
+
+// Plain http to this machine is fine; through a proxy elsewhere it is on the network.
+TEST_F(SourceFactoryTest, PlainHttpToAProxyElsewhereIsAProblem) {
+  const auto build = [&](const char* proxy, const char* more) {
+    return Build(absl::StrCat("http: {proxy: '", proxy, "'}\n",
+                              R"(sources:
+  - id: opal
+    vendor: opal
+    params: {base_url: "http://127.0.0.1:1"}
+    secrets: {token: {env: TI_TEST_FACTORY_SECRET}}
+)",
+                              more))
+        .problems;
+  };
+  EXPECT_THAT(build("http://proxy.example:3128", ""),
+              ElementsAre(HasSubstr("plain http to the proxy")));
+  EXPECT_THAT(build("http://proxy.example:3128", "    insecure_http: true\n"), IsEmpty());
+  EXPECT_THAT(build("http://127.0.0.1:3128", ""), IsEmpty());
 }
 
 }  // namespace
