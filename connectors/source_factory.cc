@@ -104,6 +104,10 @@ class Builder {
         locations_.Describe(key.empty() ? path_ : absl::StrCat(path_, ".", key), what));
   }
 
+  void Warning(absl::string_view key, absl::string_view what) {
+    built_.warnings.push_back(locations_.Describe(absl::StrCat(path_, ".", key), what));
+  }
+
   std::string Below(const std::string& file) const {
     if (absl::StartsWith(file, "/") || config_dir_.empty()) return file;
     return absl::StrCat(config_dir_, "/", file);
@@ -283,6 +287,9 @@ class Builder {
       // The value itself is of no interest here.
       if (const absl::Status status = place.Read().status(); !status.ok()) {
         Problem(absl::StrCat("secrets.", secret.name()), status.message());
+      }
+      if (const std::string warning = place.PermissionWarning(); !warning.empty()) {
+        Warning(absl::StrCat("secrets.", secret.name()), warning);
       }
       spec.secrets.emplace(secret.name(), std::move(place));
     }

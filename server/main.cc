@@ -1,8 +1,6 @@
 // token-inventoryd: the service, `check-manifest` for those who write one, and what
 // operators do with the store.
 #include <google/protobuf/stubs/logging.h>
-#include <sys/resource.h>
-#include <sys/stat.h>
 
 #include <CLI/CLI.hpp>
 #include <csignal>
@@ -12,9 +10,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "connectors/check_manifest.h"
+#include "connectors/credentials.h"
 #include "server/access/token_hash.h"
 #include "server/grpc_log.h"
-#include "server/reload.h"
+#include "server/process_privacy.h"
 #include "server/server_app.h"
 #include "server/server_config.h"
 #include "server/store_commands.h"
@@ -28,7 +27,8 @@ constexpr int kFailed = 1;
 constexpr int kBadConfig = 2;
 
 int Serve(const std::string& config_file, const ConfigOverrides& overrides,
-          const sigset_t& signals) {
+          const sigset_t& stop_signals) {
+  SecretSource::TakeFromEnvironment();
   LoadedConfig config = LoadServerConfig(config_file, overrides, Clock::Real());
   for (const std::string& warning : config.warnings) LogWarning(warning);
   if (!config.problems.empty()) {
@@ -85,6 +85,7 @@ int HashToken(bool make) {
 }
 
 int Main(int argc, char** argv) {
+  KeepProcessPrivate();
   CLI::App cli("Knows every API token an organisation has handed out, and serves them by gRPC.");
   cli.set_version_flag("--version", TI_VERSION);
   std::string config_file;
@@ -162,11 +163,6 @@ int Main(int argc, char** argv) {
   sigaddset(&signals, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   signal(SIGPIPE, SIG_IGN);
-  // What the service makes is its own: database, backups, sockets.
-  umask(0077);
-  // A core dump would hold credentials.
-  const rlimit no_core{0, 0};
-  setrlimit(RLIMIT_CORE, &no_core);
   // Protobuf would write to stderr at the will of whoever sends bad UTF-8.
   google::protobuf::SetLogHandler(nullptr);
   TakeGrpcLog();

@@ -320,5 +320,24 @@ TEST_F(SourceFactoryTest, PlainHttpToAProxyElsewhereIsAProblem) {
   EXPECT_THAT(build("http://127.0.0.1:3128", ""), IsEmpty());
 }
 
+TEST_F(SourceFactoryTest, WarnsOfSecretsThatOthersCanReadOrWrite) {
+  const auto warnings = [&](mode_t mode) {
+    Write("key", "hunter2\n");
+    chmod((dir_.path() + "/key").c_str(), mode);
+    return Build(R"(sources:
+  - id: opal
+    vendor: opal
+    secrets: {token: {file: key}}
+)")
+        .warnings;
+  };
+  for (const mode_t private_mode : {0400U, 0600U, 0440U, 0640U}) {
+    EXPECT_THAT(warnings(private_mode), IsEmpty());
+  }
+  EXPECT_THAT(warnings(0644), ElementsAre(AllOf(HasSubstr("sources[0].secrets.token: file "),
+                                                HasSubstr("can be read by everybody"))));
+  EXPECT_THAT(warnings(0660), ElementsAre(HasSubstr("can be written by others")));
+}
+
 }  // namespace
 }  // namespace tokeninventory

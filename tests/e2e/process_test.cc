@@ -4,7 +4,12 @@
 #include <grpcpp/create_channel.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <functional>
@@ -12,6 +17,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "inventory/token_name.h"
+#include "server/process_privacy.h"
 #include "tests/e2e/service_process.h"
 #include "tests/e2e/test_service.h"
 #include "tests/vendor_sim/credentials.h"
@@ -165,6 +171,59 @@ TEST(ProcessTest, CredentialsAppearNowhere) {
        {vendor_sim::kDeepsetKey, vendor_sim::kOpalToken, vendor_sim::kBuildkiteToken}) {
     EXPECT_EQ(everything.find(secret), std::string::npos) << "found " << secret;
   }
+}
+
+// In a process of its own: whether it is kept private.
+bool IsKeptPrivate() {
+  setenv("SSLKEYLOGFILE", "keys", 1);
+  KeepProcessPrivate();
+  rlimit core = {};
+  core.rlim_max = 1;
+  getrlimit(RLIMIT_CORE, &core);
+  return prctl(PR_GET_DUMPABLE) == 0 && core.rlim_max == 0 && umask(0) == 0077 &&
+         getenv("SSLKEYLOGFILE") == nullptr;
+}
+
+TEST(ProcessTest, KeepsItsMemoryAndFilesToItself) {
+  EXPECT_EXIT(_exit(IsKeptPrivate() ? 0 : 1), ::testing::ExitedWithCode(0), "");
+}
+
+// The credential of a variable is read again at every pass, though nobody finds it in
+// the environment any more.
+TEST(ProcessTest, CredentialsLeaveTheEnvironment) {
+  VendorSim sim(QuickSim(10));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  setenv("TI_PROCESS_TEST_TOKEN", vendor_sim::kOpalToken, 1);
+  WriteFile(
+      folder.File("config.yaml"),
+      absl::StrCat("sources: [{id: a, vendor: opal, interval: 1d, params: {base_url: '",
+                   sim.OpalBaseUrl(), "'}, secrets: {token: {env: TI_PROCESS_TEST_TOKEN}}},",
+                   "{id: b, vendor: opal, interval: 1d, params: {base_url: '", sim.OpalBaseUrl(),
+                   "'}, secrets: {token: {env: TI_PROCESS_TEST_TOKEN}}}]"));
+  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+  unsetenv("TI_PROCESS_TEST_TOKEN");
+  ASSERT_NE(service.port(), 0) << service.Log();
+  const auto sources = v1::Sources::NewStub(service.Connect());
+  for (const char* source : {"a", "b", "a"}) {
+    grpc::ClientContext context;
+    v1::SyncSourceRequest request;
+    request.set_name(SourceName(source));
+    request.set_fresh(true);
+    const auto stream = sources->SyncSource(&context, request);
+    v1::SyncSourceResponse response;
+    v1::Source::State state = v1::Source::STATE_UNSPECIFIED;
+    while (stream->Read(&response)) {
+      if (response.has_result()) state = response.result().state();
+    }
+    EXPECT_TRUE(stream->Finish().ok());
+    EXPECT_EQ(state, v1::Source::OK);
+  }
+  const std::string environment = ReadWholeFile(absl::StrCat("/proc/", service.pid(), "/environ"));
+  EXPECT_THAT(environment, HasSubstr("TI_PROCESS_TEST_TOKEN="));
+  EXPECT_THAT(environment, Not(HasSubstr(vendor_sim::kOpalToken)));
+  const std::string limits = ReadWholeFile(absl::StrCat("/proc/", service.pid(), "/limits"));
+  EXPECT_THAT(limits, ::testing::ContainsRegex("Max core file size +0 +0 "));
 }
 
 TEST(ProcessTest, ABadConfigurationStopsTheStartWithEveryProblem) {
