@@ -26,7 +26,7 @@ class Gate {
 
   // Who calls, if it may do what needs `needed` and has not called too often.
   // UNAUTHENTICATED as AccessPolicy says; PERMISSION_DENIED (ROLE_REQUIRED);
-  // RESOURCE_EXHAUSTED as CallMeter says.
+  // RESOURCE_EXHAUSTED as CallMeter says. The last two name the principal.
   absl::StatusOr<Caller> Admit(const grpc::CallbackServerContext& context, Role needed);
 
   // The same for calls that may be open to everybody.
@@ -65,7 +65,8 @@ class Gate {
 };
 
 // One line of the log for a call that asked a vendor or changed something, or wanted to:
-// who, from where, what, and what came of it.
+// who (empty when not known), from where, what, and what came of it. Of a resource that is
+// not known to be there, or may not be seen, only the source stands there.
 void Audit(const grpc::CallbackServerContext& context, const absl::StatusOr<Caller>& caller,
            absl::string_view method, const std::string& resource, const absl::Status& outcome);
 

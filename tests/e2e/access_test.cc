@@ -33,6 +33,7 @@ using ::testing::Not;
 using testing::QuickSim;
 using testing::ReasonOf;
 using testing::TestService;
+using ::testing::UnorderedElementsAre;
 using vendor_sim::VendorSim;
 
 constexpr char kReaderToken[] = "reader-token-0123456789";
@@ -596,32 +597,88 @@ TEST_F(AccessTest, LimitsAreEachPrincipalsOwn) {
   two->Finish();
 }
 
+// The audit lines of one method, without time and port.
+std::vector<std::string> AuditLines(const std::string& log, const std::string& method) {
+  std::vector<std::string> lines;
+  for (const absl::string_view line : absl::StrSplit(log, '\n')) {
+    if (!absl::StrContains(line, "\"message\":\"audit\"") ||
+        !absl::StrContains(line, absl::StrCat("\"method\":\"", method, "\""))) {
+      continue;
+    }
+    EXPECT_TRUE(absl::StrContains(line, "\"peer\":\"ipv4:127.0.0.1:")) << line;
+    std::string& kept = lines.emplace_back();
+    for (const char* key : {"principal", "resource", "outcome"}) {
+      const std::string begin = absl::StrCat("\"", key, "\":\"");
+      const std::size_t at = line.find(begin);
+      if (at == absl::string_view::npos) continue;
+      const absl::string_view value = line.substr(at + begin.size());
+      absl::StrAppend(&kept, kept.empty() ? "" : " ", value.substr(0, value.find('"')));
+    }
+  }
+  return lines;
+}
+
+// One line for each call, let in or not; none for those that only read.
 TEST_F(AccessTest, WhatAsksOrChangesIsAudited) {
+  constexpr char kStranger[] = "stranger-token-0123456789";
   ::testing::internal::CaptureStderr();
   {
     const TestService service(sim_, AccessConfig());
     for (const Method& method : kMethods) {
-      Call reader(Bearer(kReaderToken));
-      method.ask(service.channel(), reader.context());
-      Call call(Bearer(kOperatorToken));
-      method.ask(service.channel(), call.context());
+      for (const char* token : {kReaderToken, kOperatorToken, kStranger}) {
+        Call call(Bearer(token));
+        method.ask(service.channel(), call.context());
+      }
     }
   }
   const std::string log = ::testing::internal::GetCapturedStderr();
+  const std::map<std::string, std::string> outcomes = {
+      {"RefreshToken", "NOT_FOUND"},
+      {"SyncSource", "OK"},
+      {"ApproveSync", "FAILED_PRECONDITION"},
+      {"PurgeSource", "FAILED_PRECONDITION"},
+  };
   for (const Method& method : kMethods) {
-    const auto line = [&](const std::string& outcome) {
-      return HasSubstr(absl::StrCat("\"method\":\"", method.name,
-                                    "\",\"resource\":\"sources/opal-test", outcome));
-    };
+    SCOPED_TRACE(method.name);
     if (!method.for_operators) {
-      EXPECT_THAT(log, Not(HasSubstr(absl::StrCat("\"method\":\"", method.name, "\""))));
-    } else {
-      EXPECT_THAT(log, line(""));
+      EXPECT_THAT(AuditLines(log, method.name), IsEmpty());
+      continue;
+    }
+    EXPECT_THAT(
+        AuditLines(log, method.name),
+        UnorderedElementsAre("dashboard sources/opal-test PERMISSION_DENIED",
+                             absl::StrCat("oncall sources/opal-test ", outcomes.at(method.name)),
+                             "UNAUTHENTICATED"));
+  }
+  for (const char* token : {kReaderToken, kOperatorToken, kStranger}) {
+    EXPECT_THAT(log, Not(HasSubstr(token)));
+  }
+}
+
+// A token that was pasted where a name belongs is not kept in the log.
+TEST_F(AccessTest, WhatIsNotThereIsNotAuditedByName) {
+  constexpr char kPasted[] = "ghp_PastedByMistake0123456789";
+  ::testing::internal::CaptureStderr();
+  {
+    TestService service(sim_);
+    for (const std::string& name :
+         {absl::StrCat("sources/opal-test/tokens/", kPasted), absl::StrCat("sources/", kPasted),
+          absl::StrCat("sources/", kPasted, "/tokens/x"), std::string(kPasted)}) {
+      grpc::ClientContext refresh, sync;
+      v1::RefreshTokenRequest token;
+      token.set_name(name);
+      v1::Token refreshed;
+      EXPECT_FALSE(service.tokens().RefreshToken(&refresh, token, &refreshed).ok());
+      v1::SyncSourceRequest source;
+      source.set_name(name);
+      EXPECT_FALSE(
+          FirstOf<v1::SyncSourceResponse>(service.sources().SyncSource(&sync, source), &sync).ok());
     }
   }
-  EXPECT_THAT(log, HasSubstr("\"principal\":\"oncall\",\"peer\":\"ipv4:127.0.0.1:"));
-  EXPECT_THAT(log, HasSubstr("\"outcome\":\"PERMISSION_DENIED\""));
-  EXPECT_THAT(log, AllOf(Not(HasSubstr(kReaderToken)), Not(HasSubstr(kOperatorToken))));
+  const std::string log = ::testing::internal::GetCapturedStderr();
+  EXPECT_EQ(AuditLines(log, "RefreshToken").size(), 4);
+  EXPECT_EQ(AuditLines(log, "SyncSource").size(), 4);
+  EXPECT_THAT(log, Not(HasSubstr(kPasted)));
 }
 
 TEST(AccessConfigTest, EveryProblemIsListed) {
