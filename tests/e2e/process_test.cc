@@ -226,6 +226,39 @@ TEST(ProcessTest, CredentialsLeaveTheEnvironment) {
   EXPECT_THAT(limits, ::testing::ContainsRegex("Max core file size +0 +0 "));
 }
 
+// What the source's status says when its requests may not go where they would.
+TEST(ProcessTest, RefusedAddressesAreTheErrorOfTheSource) {
+  const TempDir folder;
+  WriteFile(folder.File("key"), "a-key");
+  chmod(folder.File("key").c_str(), 0600);
+  WriteFile(folder.File("config.yaml"), R"(sources:
+  - {id: metadata, vendor: opal, interval: 1d, insecure_http: true,
+     params: {base_url: 'http://169.254.169.254/v1'}, secrets: {token: {file: key}}}
+)");
+  ServiceProcess service(folder.File("config.yaml"), folder.File("data"));
+  ASSERT_NE(service.port(), 0) << service.Log();
+  const auto sources = v1::Sources::NewStub(service.Connect());
+  grpc::ClientContext context;
+  v1::SyncSourceRequest request;
+  request.set_name(SourceName("metadata"));
+  request.set_fresh(true);
+  const auto stream = sources->SyncSource(&context, request);
+  v1::SyncSourceResponse response;
+  v1::SyncResult result;
+  while (stream->Read(&response)) {
+    if (response.has_result()) result = response.result();
+  }
+  EXPECT_TRUE(stream->Finish().ok());
+  EXPECT_NE(result.state(), v1::Source::OK);
+  grpc::ClientContext get;
+  v1::GetSourceRequest name;
+  name.set_name(SourceName("metadata"));
+  v1::Source source;
+  ASSERT_TRUE(sources->GetSource(&get, name, &source).ok());
+  EXPECT_THAT(source.error(), HasSubstr("the address of the host is of a cloud's metadata service; "
+                                        "http.allowed_addresses may allow it"));
+}
+
 TEST(ProcessTest, ABadConfigurationStopsTheStartWithEveryProblem) {
   const TempDir folder;
   WriteFile(folder.File("config.yaml"), R"(
