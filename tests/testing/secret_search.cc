@@ -55,6 +55,8 @@ std::string SecretSearch::Plant(const std::string& where, const std::string& pre
   for (const std::string& half :
        {core.substr(0, kSecretLength / 2), core.substr(kSecretLength / 2)}) {
     const auto form = [&](const char* what, std::string text) {
+      // In digits only, both cases of hexadecimal are one.
+      if (!forms_.empty() && forms_.back().text == text) return;
       forms_.push_back({absl::StrCat(where, " ", what), std::move(text)});
     };
     form("in plain", half);
