@@ -29,15 +29,15 @@ class CurlClient final : public HttpClient {
     // Of a body as it comes and decompressed.
     std::int64_t max_body_bytes = std::int64_t{32} * 1024 * 1024;
     // A file of CA certificates instead of the system's. For tests.
-    std::string ca_file;
+    std::string ca_file = {};
     // Addresses that may be connected to although AddressPolicy refuses them.
-    std::vector<AddressRange> allowed_addresses;
+    std::vector<AddressRange> allowed_addresses = {};
     // `http://HOST:PORT` that all requests go through, without exception; see
     // CheckProxy. Names are then resolved by it: only its own address, and hosts that
     // are written as addresses, can be judged here. Empty: none.
-    std::string proxy;
+    std::string proxy = {};
     // `HOST:PORT:ADDRESS`: what names resolve to, instead of asking. For tests.
-    std::vector<std::string> resolve;
+    std::vector<std::string> resolve = {};
   };
 
   // Whether `proxy` can be one: INVALID_ARGUMENT, without its text, when it is no
