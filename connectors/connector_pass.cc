@@ -431,6 +431,7 @@ absl::StatusOr<v1::SyncResult> ConnectorPass::End() {
   NoteLimits();
   end.rate_limits.assign(progress_.rate_limits().begin(), progress_.rate_limits().end());
   end.stats = progress_.stats();
+  end.stats.set_secrets_dropped(notes_.dropped_hints);
   TI_ASSIGN_OR_RETURN(PassOutcome outcome, context_.recorder->End(pass_, end));
   v1::SyncResult result;
   result.set_state(outcome.state);

@@ -14,6 +14,7 @@
 #include "server/access/token_hash.h"
 #include "server/grpc_log.h"
 #include "server/process_privacy.h"
+#include "server/reload.h"
 #include "server/server_app.h"
 #include "server/server_config.h"
 #include "server/store_commands.h"
@@ -27,7 +28,7 @@ constexpr int kFailed = 1;
 constexpr int kBadConfig = 2;
 
 int Serve(const std::string& config_file, const ConfigOverrides& overrides,
-          const sigset_t& stop_signals) {
+          const sigset_t& signals) {
   SecretSource::TakeFromEnvironment();
   LoadedConfig config = LoadServerConfig(config_file, overrides, Clock::Real());
   for (const std::string& warning : config.warnings) LogWarning(warning);

@@ -79,7 +79,9 @@ void Gate::SetPolicy(std::shared_ptr<const AccessPolicy> policy) {
 
 absl::StatusOr<Caller> Gate::Admit(const grpc::CallbackServerContext& context, Role needed) {
   TI_ASSIGN_OR_RETURN(Caller caller, Identify(context, needed));
-  TI_RETURN_IF_ERROR(meter_.Begin(*caller, clock_->Now()));
+  if (absl::Status status = meter_.Begin(*caller, clock_->Now()); !status.ok()) {
+    return Refuse(std::move(status), *caller);
+  }
   return caller;
 }
 
@@ -107,9 +109,6 @@ absl::StatusOr<Caller> Gate::Identify(const grpc::CallbackServerContext& context
                                          "; this needs ", v1::PrincipalConfig::Role_Name(needed)),
                             {{"role", v1::PrincipalConfig::Role_Name(needed)}}),
                   *principal);
-  }
-  if (absl::Status status = meter_.Begin(*principal, clock_->Now()); !status.ok()) {
-    return Refuse(std::move(status), *principal);
   }
   return Caller(policy, principal);
 }
