@@ -10,9 +10,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "connectors/json_value.h"
+#include "connectors/local_page_reader.h"
 #include "connectors/manifest.h"
 #include "connectors/manifest_catalog.h"
-#include "connectors/page_reader.h"
 #include "connectors/page_request.h"
 
 namespace tokeninventory {
@@ -142,32 +142,30 @@ int CheckManifest(const CheckManifestOptions& options, std::ostream& out) {
   HttpResponse response;
   response.status = 200;
   response.body.assign(std::istreambuf_iterator<char>(in), {});
-  const absl::StatusOr<JsonValue> body = JsonValue::Parse(response.body);
-  if (!body.ok()) {
-    out << options.page_file << ": " << body.status().message() << "\n";
+  const std::unique_ptr<JqPrograms> programs = manifest.NewPrograms({});
+  LocalPageReader pages(&manifest, programs.get());
+  const absl::StatusOr<PageVerdict> verdict =
+      pages.Take(response, request->ToJson(), JqContext{values.param, values.parent});
+  if (verdict.ok() && !verdict->body.ok()) {
+    out << options.page_file << ": " << verdict->body.message() << "\n";
     return kBad;
   }
-  const std::unique_ptr<JqPrograms> programs = manifest.NewPrograms({});
-  PageReader pages(&manifest, programs.get());
-  const JqContext context{values.param, values.parent};
-  const JsonValue page = MakePage(response, *body, request->ToJson());
-  const absl::StatusOr<std::string> error = pages.ReadError(page, context);
-  if (!error.ok() || !error->empty()) {
+  if (!verdict.ok() || !verdict->error_word.empty()) {
     out << "error: "
-        << (error.ok() ? absl::StrCat("the page is ", *error)
-                       : std::string(error.status().message()))
+        << (verdict.ok() ? absl::StrCat("the page is ", verdict->error_word)
+                         : std::string(verdict.status().message()))
         << "\n";
     return kBad;
   }
   MappingNotes notes;
-  const absl::StatusOr<PageContent> content = pages.ReadPage(*stream, page, 0, context, notes);
+  const absl::StatusOr<PageContent> content = pages.ReadPage(*stream, 0, notes);
   if (!content.ok()) {
     out << content.status().message() << "\n";
     return kBad;
   }
   const int code = ShowPage(manifest, *stream, *content, *request, out);
-  if (notes.dropped_hints > 0) {
-    out << notes.dropped_hints << " hints left out: they show more than a mask allows\n";
+  if (notes.dropped_secrets > 0) {
+    out << notes.dropped_secrets << " texts left out: they look like whole secrets\n";
   }
   return code;
 }

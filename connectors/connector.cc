@@ -12,10 +12,12 @@
 
 namespace tokeninventory {
 
-Connector::Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http, Clock* clock,
+Connector::Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http,
+                     std::shared_ptr<PageWorkers> workers, Clock* clock,
                      std::shared_ptr<RequestBudget> budget, std::shared_ptr<VendorAccount> account)
     : spec_(std::move(spec)),
       http_(std::move(http)),
+      workers_(std::move(workers)),
       clock_(clock),
       vendor_(http_.get(), clock, std::move(budget), std::move(account),
               {spec_.insecure_http, spec_.retry}),
@@ -28,15 +30,6 @@ Connector::Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http, Clock
 }
 
 Connector::~Connector() = default;
-
-absl::Status Connector::Prepare() {
-  if (programs_ != nullptr) return absl::OkStatus();
-  programs_ = spec_.manifest->NewPrograms(spec_.jq);
-  // They compiled when the manifest was loaded.
-  if (programs_ == nullptr) return absl::InternalError("the manifest no longer compiles");
-  pages_ = std::make_unique<PageReader>(spec_.manifest.get(), programs_.get());
-  return absl::OkStatus();
-}
 
 absl::StatusOr<SecretHeaders> Connector::SignIn() const {
   SecretHeaders headers;
@@ -91,14 +84,14 @@ bool Connector::CredentialChanged() {
 }
 
 absl::StatusOr<v1::SyncResult> Connector::RunPass(const PassContext& context) {
-  TI_RETURN_IF_ERROR(Prepare());
   ConnectorPass pass(*this, context);
   return pass.Run();
 }
 
-FetchedToken Connector::Fetch(const CompiledStream& stream, const JsonValue& parent,
-                              const std::string& provider_token_id, const std::string& known_id,
-                              const std::stop_token& stop, int& answers) {
+FetchedToken Connector::Fetch(PageReader& pages, const CompiledStream& stream,
+                              const JsonValue& parent, const std::string& provider_token_id,
+                              const std::string& known_id, const std::stop_token& stop,
+                              int& answers) {
   FetchedToken fetched;
   TemplateValues values;
   values.param = param_;
@@ -111,7 +104,7 @@ FetchedToken Connector::Fetch(const CompiledStream& stream, const JsonValue& par
     return fetched;
   }
   const JqContext jq{param_, parent};
-  const VendorAnswer answer = vendor_.Ask(*request, *pages_, jq, stop);
+  const VendorAnswer answer = vendor_.Ask(*request, pages, jq, stop);
   answers += answer.answers;
   fetched.failure = answer.failure;
   if (answer.failure == VendorFailure::kGone) {
@@ -123,9 +116,9 @@ FetchedToken Connector::Fetch(const CompiledStream& stream, const JsonValue& par
     return fetched;
   }
   MappingNotes notes;
-  absl::StatusOr<PageContent> content = pages_->ReadFetched(stream, answer.page, jq, notes);
+  absl::StatusOr<PageContent> content = pages.ReadFetched(stream, notes);
   if (!content.ok() || content->bad_rows > 0) {
-    fetched.failure = VendorFailure::kFailed;
+    fetched.failure = content.ok() ? VendorFailure::kFailed : FailureOf(content.status());
     fetched.reason =
         content.ok() ? content->first_bad_row : std::string(content.status().message());
     return fetched;
@@ -152,7 +145,7 @@ FetchedToken Connector::Fetch(const CompiledStream& stream, const JsonValue& par
   return fetched;
 }
 
-bool Connector::Answers(const CompiledStream& stream, const JsonValue& parent,
+bool Connector::Answers(PageReader& pages, const CompiledStream& stream, const JsonValue& parent,
                         const std::stop_token& stop, int& answers) {
   TemplateValues values;
   values.param = param_;
@@ -160,18 +153,17 @@ bool Connector::Answers(const CompiledStream& stream, const JsonValue& parent,
   const absl::StatusOr<PageRequest> request = FirstRequest(*spec_.manifest, stream, values);
   if (!request.ok()) return false;
   const JqContext jq{param_, parent};
-  const VendorAnswer answer = vendor_.Ask(*request, *pages_, jq, stop);
+  const VendorAnswer answer = vendor_.Ask(*request, pages, jq, stop);
   answers += answer.answers;
   if (answer.failure != VendorFailure::kNone) return false;
   MappingNotes notes;
-  return pages_->ReadPage(stream, answer.page, 0, jq, notes).ok();
+  return pages.ReadPage(stream, 0, notes).ok();
 }
 
 absl::StatusOr<FetchedToken> Connector::FetchOne(const ScopeRef& scope,
                                                  const std::string& provider_token_id,
                                                  const std::string& known_id, bool parent_answers,
                                                  const std::stop_token& stop) {
-  TI_RETURN_IF_ERROR(Prepare());
   const int index = spec_.manifest->FindStream(scope.stream);
   if (index < 0) return absl::UnimplementedError("the manifest has no such stream");
   const CompiledStream& stream = spec_.manifest->streams[static_cast<std::size_t>(index)];
@@ -183,11 +175,13 @@ absl::StatusOr<FetchedToken> Connector::FetchOne(const ScopeRef& scope,
     TI_ASSIGN_OR_RETURN(parent, JsonValue::Parse(scope.item_json));
   }
   TI_ASSIGN_OR_RETURN(SecretHeaders headers, SignIn());
+  TI_ASSIGN_OR_RETURN(const std::unique_ptr<PageReader> pages,
+                      workers_->Lease(spec_.id, spec_.manifest, stop));
   vendor_.SetSecretHeaders(std::move(headers));
   int answers = 0;
-  FetchedToken fetched = Fetch(stream, parent, provider_token_id, known_id, stop, answers);
+  FetchedToken fetched = Fetch(*pages, stream, parent, provider_token_id, known_id, stop, answers);
   if (fetched.outcome == FetchedToken::Outcome::kGone && !parent_answers &&
-      !Answers(stream, parent, stop, answers)) {
+      !Answers(*pages, stream, parent, stop, answers)) {
     fetched.outcome = FetchedToken::Outcome::kNotProven;
     fetched.reason = "its listing does not answer either";
   }

@@ -18,6 +18,7 @@
 #include "connectors/http/request_budget.h"
 #include "connectors/manifest.h"
 #include "connectors/page_reader.h"
+#include "connectors/page_worker/page_workers.h"
 #include "connectors/polled_source.h"
 #include "connectors/vendor_client.h"
 #include "inventory/pass.h"
@@ -45,7 +46,6 @@ struct ConnectorSpec {
   // a bound of its own; this one is for listings of very many parts.
   absl::Duration max_pass_time = absl::Hours(24);
   RetryingClient::Options retry;
-  JqPrograms::Options jq;
 };
 
 // What asking for one token came to.
@@ -66,7 +66,8 @@ class Connector final : public PolledSource {
  public:
   // `clock` must outlive this. `budget` may be null; without `account` it has one
   // of its own.
-  Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http, Clock* clock,
+  Connector(ConnectorSpec spec, std::shared_ptr<HttpClient> http,
+            std::shared_ptr<PageWorkers> workers, Clock* clock,
             std::shared_ptr<RequestBudget> budget,
             std::shared_ptr<VendorAccount> account = nullptr);
   ~Connector() override;
@@ -76,7 +77,8 @@ class Connector final : public PolledSource {
 
   // Reads every switched-on stream in the manifest's order. What fails in one
   // listing fails that listing; a refused credential, a limit that asks for a long
-  // wait, or a vendor that does not answer ends the pass.
+  // wait, a vendor that does not answer, or pages that cost one worker after the
+  // other end the pass.
   absl::StatusOr<v1::SyncResult> RunPass(const PassContext& context) override;
 
   bool CredentialChanged() override;
@@ -85,7 +87,8 @@ class Connector final : public PolledSource {
   // be readable now, so that a 404 means the token; otherwise it is asked first.
   // `known_id` is the vendor's id of a token that the scope showed, for manifests
   // whose look-up needs one. FAILED_PRECONDITION when the credential cannot be
-  // read, UNIMPLEMENTED when the stream has no `fetch`.
+  // read, UNIMPLEMENTED when the stream has no `fetch`, UNAVAILABLE when nothing can
+  // read its answer.
   absl::StatusOr<FetchedToken> FetchOne(const ScopeRef& scope, const std::string& provider_token_id,
                                         const std::string& known_id, bool parent_answers,
                                         const std::stop_token& stop);
@@ -97,21 +100,18 @@ class Connector final : public PolledSource {
   absl::StatusOr<SecretHeaders> SignIn() const;
   // What to do about a credential that is refused, in a few words.
   std::string CredentialAdvice() const;
-  // Compiles the programs when they are first needed.
-  absl::Status Prepare();
-  FetchedToken Fetch(const CompiledStream& stream, const JsonValue& parent,
+  FetchedToken Fetch(PageReader& pages, const CompiledStream& stream, const JsonValue& parent,
                      const std::string& provider_token_id, const std::string& known_id,
                      const std::stop_token& stop, int& answers);
   // Whether the first page of a listing can be read.
-  bool Answers(const CompiledStream& stream, const JsonValue& parent, const std::stop_token& stop,
-               int& answers);
+  bool Answers(PageReader& pages, const CompiledStream& stream, const JsonValue& parent,
+               const std::stop_token& stop, int& answers);
 
   const ConnectorSpec spec_;
   const std::shared_ptr<HttpClient> http_;
+  const std::shared_ptr<PageWorkers> workers_;
   Clock* const clock_;
   VendorClient vendor_;
-  std::unique_ptr<JqPrograms> programs_;
-  std::unique_ptr<PageReader> pages_;
   JsonValue param_;
   // Of the credential that the last pass used; nothing when it could not be read.
   std::optional<std::uint64_t> pass_credential_;

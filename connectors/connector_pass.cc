@@ -19,6 +19,9 @@ constexpr std::size_t kMaxIncompleteScopes = 100;
 constexpr int kMaxNoAnswersInARow = 3;
 // One that answers with server errors may do so for some listings only.
 constexpr int kMaxServerErrorsInARow = 20;
+// Pages in a row over which a worker was lost, or that took all the time there is:
+// each may have cost ten seconds.
+constexpr int kMaxReadersLostInARow = 3;
 // Some vendors filter behind their paging, so a page may be empty; so many in a row
 // are a list that does not end.
 constexpr int kMaxEmptyPagesInARow = 100;
@@ -37,12 +40,22 @@ absl::StatusOr<v1::SyncResult> ConnectorPass::Run() {
   if (!headers.ok()) {
     halted_ = v1::Source::AUTH_FAILED;
     halt_reason_ = std::string(headers.status().message());
+  } else if (absl::StatusOr<std::unique_ptr<PageReader>> pages = connector_.workers_->Lease(
+                 connector_.spec_.id, connector_.spec_.manifest, context_.stop);
+             absl::IsCancelled(pages.status())) {
+    status = Stopped();
+  } else if (!pages.ok()) {
+    // Nobody is asked for what cannot be read.
+    halted_ = v1::Source::FAILED;
+    halt_reason_ = std::string(pages.status().message());
   } else {
+    pages_ = *std::move(pages);
     connector_.vendor_.SetSecretHeaders(*std::move(headers));
     status = ReadStreams();
     if (status.ok() && halted_ == v1::Source::STATE_UNSPECIFIED) {
       status = LookUpSuspects(Reports());
     }
+    pages_ = nullptr;
   }
   // The credential is needed no longer; the next pass reads it anew.
   connector_.vendor_.SetSecretHeaders({});
@@ -144,16 +157,16 @@ absl::StatusOr<std::string> ConnectorPass::ReadPages(Listing& listing) {
     if (!asked.insert(request->ToJson().Dump()).second) {
       return std::string("the next page is one that was read before");
     }
-    const VendorAnswer answer =
-        connector_.vendor_.Ask(*request, *connector_.pages_, jq, context_.stop);
+    const VendorAnswer answer = connector_.vendor_.Ask(*request, *pages_, jq, context_.stop);
     progress_.mutable_stats()->set_requests(progress_.stats().requests() + answer.answers);
     NoteLimits();
     if (answer.failure == VendorFailure::kStopped) return Stopped();
     NoteFailure(answer);
     if (answer.failure != VendorFailure::kNone) return Explain(stream, answer);
 
-    absl::StatusOr<PageContent> content =
-        connector_.pages_->ReadPage(stream, answer.page, listing.rows, jq, notes_);
+    absl::StatusOr<PageContent> content = pages_->ReadPage(stream, listing.rows, notes_);
+    if (absl::IsCancelled(content.status())) return Stopped();
+    NoteReading(FailureOf(content.status()), std::string(content.status().message()));
     if (!content.ok()) {
       if (first_failure_ == VendorFailure::kNone) first_failure_ = VendorFailure::kFailed;
       return std::string(content.status().message());
@@ -256,7 +269,9 @@ void ConnectorPass::NoteFailure(const VendorAnswer& answer) {
   const bool server_error = answer.failure == VendorFailure::kServerError;
   no_answers_in_a_row_ = no_answer ? no_answers_in_a_row_ + 1 : 0;
   server_errors_in_a_row_ = server_error ? server_errors_in_a_row_ + 1 : 0;
+  // What took an answer may still be lost when it reads it.
   if (answer.failure == VendorFailure::kNone) return;
+  NoteReading(answer.failure, answer.reason);
   if (first_failure_ == VendorFailure::kNone) first_failure_ = answer.failure;
   not_before_ = std::max(not_before_, answer.not_before);
   if (answer.failure == VendorFailure::kCredential) {
@@ -270,6 +285,13 @@ void ConnectorPass::NoteFailure(const VendorAnswer& answer) {
     halted_ = v1::Source::UNREACHABLE;
     halt_reason_ = answer.reason;
   }
+}
+
+void ConnectorPass::NoteReading(VendorFailure failure, const std::string& reason) {
+  readers_lost_in_a_row_ = failure == VendorFailure::kReaderLost ? readers_lost_in_a_row_ + 1 : 0;
+  if (readers_lost_in_a_row_ < kMaxReadersLostInARow) return;
+  halted_ = v1::Source::FAILED;
+  halt_reason_ = reason;
 }
 
 void ConnectorPass::AddIncomplete(const std::string& stream, const std::string& scope,
@@ -356,7 +378,7 @@ absl::Status ConnectorPass::LookUp(const Suspect& suspect, std::map<std::string,
     parent = *std::move(item);
   }
   int answers = 0;
-  FetchedToken fetched = connector_.Fetch(stream, parent, suspect.provider_token_id,
+  FetchedToken fetched = connector_.Fetch(*pages_, stream, parent, suspect.provider_token_id,
                                           suspect.known_provider_token_id, context_.stop, answers);
   absl::Status status;
   if (fetched.outcome == FetchedToken::Outcome::kFound) {
@@ -371,16 +393,17 @@ absl::Status ConnectorPass::LookUp(const Suspect& suspect, std::map<std::string,
     if (!answers_now) {
       const std::string scope = absl::StrCat(suspect.scope.stream, "?", suspect.scope.key);
       const auto known = answering.find(scope);
-      answers_now =
-          known != answering.end()
-              ? known->second
-              : (answering[scope] = connector_.Answers(stream, parent, context_.stop, answers));
+      answers_now = known != answering.end()
+                        ? known->second
+                        : (answering[scope] =
+                               connector_.Answers(*pages_, stream, parent, context_.stop, answers));
     }
     if (answers_now) status = context_.recorder->ProveGone(pass_, suspect.row);
   } else if (fetched.failure == VendorFailure::kStopped) {
     status = Stopped();
   } else if (fetched.failure == VendorFailure::kCredential ||
              fetched.failure == VendorFailure::kRateLimited ||
+             fetched.failure == VendorFailure::kReaderLost ||
              fetched.failure == VendorFailure::kNoAnswer) {
     halted_ = v1::Source::DEGRADED;  // no more of these
   }
@@ -416,10 +439,11 @@ std::string ConnectorPass::ErrorNow() const {
 }
 
 absl::StatusOr<v1::SyncResult> ConnectorPass::End() {
-  if (notes_.dropped_hints > 0) {
-    LogWarning("masked forms left out: they show more than a mask allows",
-               {{"source", connector_.spec_.id}, {"tokens", absl::StrCat(notes_.dropped_hints)}});
+  if (notes_.dropped_secrets > 0) {
+    LogWarning("texts of records left out: they look like whole secrets",
+               {{"source", connector_.spec_.id}, {"texts", absl::StrCat(notes_.dropped_secrets)}});
   }
+  progress_.mutable_stats()->set_secrets_dropped(notes_.dropped_secrets);
   PassEnd end;
   end.state = StateNow();
   end.error = ErrorNow();
@@ -431,7 +455,6 @@ absl::StatusOr<v1::SyncResult> ConnectorPass::End() {
   NoteLimits();
   end.rate_limits.assign(progress_.rate_limits().begin(), progress_.rate_limits().end());
   end.stats = progress_.stats();
-  end.stats.set_secrets_dropped(notes_.dropped_hints);
   TI_ASSIGN_OR_RETURN(PassOutcome outcome, context_.recorder->End(pass_, end));
   v1::SyncResult result;
   result.set_state(outcome.state);

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -61,6 +62,9 @@ class ConnectorPass {
   // Why a listing failed, for people.
   std::string Explain(const CompiledStream& stream, const VendorAnswer& answer);
   void NoteFailure(const VendorAnswer& answer);
+  // What became of reading an answer; ends the pass when readers are lost over one
+  // page after the other.
+  void NoteReading(VendorFailure failure, const std::string& reason);
   // Why a refused credential, and what to do.
   std::string ExplainRefusal(const VendorAnswer& answer) const;
   void AddIncomplete(const std::string& stream, const std::string& scope,
@@ -79,6 +83,8 @@ class ConnectorPass {
   Connector& connector_;
   const PassContext& context_;
   const CompiledManifest& manifest_;
+  // What reads the vendor's answers; null while there is nothing to be read.
+  std::unique_ptr<PageReader> pages_;
   PassId pass_ = 0;
   absl::Time start_;
   std::vector<StreamProgress> streams_;  // by the manifest's index
@@ -91,6 +97,7 @@ class ConnectorPass {
   absl::Time not_before_ = absl::InfinitePast();
   int no_answers_in_a_row_ = 0;
   int server_errors_in_a_row_ = 0;
+  int readers_lost_in_a_row_ = 0;
 
   int complete_listings_ = 0;
   int incomplete_listings_ = 0;

@@ -5,6 +5,7 @@ extern "C" {
 }
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -63,7 +64,15 @@ void CollectMessage(void* data, jv message) {
 // Owns a jq_state.
 class JqPrograms::State {
  public:
-  State() : jq_(jq_init()) {}
+  // Out of memory, jq does what C++ does, if the program has said what that is.
+  State() : jq_(jq_init()) {
+    jq_set_nomem_handler(
+        jq_,
+        [](void*) {
+          if (const std::new_handler handler = std::get_new_handler()) handler();
+        },
+        nullptr);
+  }
   ~State() { jq_teardown(&jq_); }
   State(const State&) = delete;
   State& operator=(const State&) = delete;

@@ -7,13 +7,22 @@ JqWatchdog& JqWatchdog::Get() {
   return *watchdog;
 }
 
+void JqWatchdog::Start() {
+  MutexLock lock(mutex_);
+  StartLocked();
+  while (!running_) came_up_.Wait(mutex_);
+}
+
+void JqWatchdog::StartLocked() {
+  if (started_) return;
+  started_ = true;
+  std::thread([this] { Run(); }).detach();
+}
+
 std::uint64_t JqWatchdog::Begin(std::chrono::nanoseconds limit, void (*stop)(void*),
                                 void* argument) {
   MutexLock lock(mutex_);
-  if (!started_) {
-    started_ = true;
-    std::thread([this] { Run(); }).detach();
-  }
+  StartLocked();
   const std::uint64_t id = next_id_++;
   watches_.push_back({id, std::chrono::steady_clock::now() + limit, stop, argument});
   if (idle_) {
@@ -42,6 +51,8 @@ void JqWatchdog::Run() {
   constexpr int kStepsBeforeSleep = 100;
   int empty_steps = 0;
   MutexLock lock(mutex_);
+  running_ = true;
+  came_up_.NotifyAll();
   for (;;) {
     if (empty_steps >= kStepsBeforeSleep) {
       idle_ = true;

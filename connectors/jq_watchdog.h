@@ -18,6 +18,10 @@ class JqWatchdog {
   // Lives for ever.
   static JqWatchdog& Get();
 
+  // Starts the thread, which Begin would do, and waits until it runs: for a process
+  // that then gives up what a thread needs to come up.
+  void Start();
+
   // `stop` is called once, on the watchdog's thread, if the watch is not ended
   // within `limit` of real time.
   std::uint64_t Begin(std::chrono::nanoseconds limit, void (*stop)(void*), void* argument);
@@ -34,11 +38,14 @@ class JqWatchdog {
   };
 
   JqWatchdog() = default;
+  void StartLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Run();
 
   Mutex mutex_;
   CondVar wake_;
+  CondVar came_up_;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
+  bool running_ ABSL_GUARDED_BY(mutex_) = false;
   bool idle_ ABSL_GUARDED_BY(mutex_) = false;
   std::uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::vector<Watch> watches_ ABSL_GUARDED_BY(mutex_);

@@ -50,7 +50,17 @@ class Checker {
     CheckLimits();
     if (!spec_.error().empty()) manifest_.error = AddProgram("error", spec_.error(), false);
     CheckStreams();
-    CompilePrograms();
+  }
+
+  void CompilePrograms() {
+    std::vector<JqProblem> problems;
+    JqPrograms::Compile(manifest_.programs, {}, problems);
+    for (const JqProblem& problem : problems) {
+      const std::string& path =
+          manifest_.programs.empty() ? spec_.vendor() : manifest_.programs[problem.program].name;
+      report_.problems.push_back(
+          locations_.DescribeLine(path, problem.line, absl::StrCat("jq: ", problem.what)));
+    }
   }
 
  private:
@@ -518,22 +528,26 @@ class Checker {
     return static_cast<int>(manifest_.programs.size()) - 1;
   }
 
-  void CompilePrograms() {
-    std::vector<JqProblem> problems;
-    JqPrograms::Compile(manifest_.programs, {}, problems);
-    for (const JqProblem& problem : problems) {
-      const std::string& path =
-          manifest_.programs.empty() ? spec_.vendor() : manifest_.programs[problem.program].name;
-      report_.problems.push_back(
-          locations_.DescribeLine(path, problem.line, absl::StrCat("jq: ", problem.what)));
-    }
-  }
-
   CompiledManifest& manifest_;
   const v1::Manifest& spec_;
   const YamlLocations& locations_;
   ManifestReport& report_;
 };
+
+ManifestReport Read(absl::string_view file, absl::string_view text, bool compile) {
+  ManifestReport report;
+  auto manifest = std::make_shared<CompiledManifest>();
+  manifest->file = std::string(file);
+  manifest->text = std::string(text);
+  YamlReport yaml = ReadYaml(file, text, manifest->spec);
+  report.problems = std::move(yaml.problems);
+  if (!yaml.is_yaml) return report;
+  Checker checker(*manifest, yaml.locations, report);
+  checker.Run();
+  if (compile) checker.CompilePrograms();
+  if (report.ok()) report.manifest = std::move(manifest);
+  return report;
+}
 
 }  // namespace
 
@@ -550,15 +564,11 @@ std::unique_ptr<JqPrograms> CompiledManifest::NewPrograms(JqPrograms::Options op
 }
 
 ManifestReport LoadManifest(absl::string_view file, absl::string_view text) {
-  ManifestReport report;
-  auto manifest = std::make_shared<CompiledManifest>();
-  manifest->file = std::string(file);
-  YamlReport yaml = ReadYaml(file, text, manifest->spec);
-  report.problems = std::move(yaml.problems);
-  if (!yaml.is_yaml) return report;
-  Checker(*manifest, yaml.locations, report).Run();
-  if (report.ok()) report.manifest = std::move(manifest);
-  return report;
+  return Read(file, text, /*compile=*/true);
+}
+
+ManifestReport ReadCheckedManifest(absl::string_view file, absl::string_view text) {
+  return Read(file, text, /*compile=*/false);
 }
 
 }  // namespace tokeninventory

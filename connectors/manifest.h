@@ -70,6 +70,7 @@ struct CompiledStream {
 struct CompiledManifest {
   v1::Manifest spec;
   std::string file;
+  std::string text;  // YAML, as it was read
   TextTemplate base;
   std::vector<CompiledAuth> auth;
   int error = kNoProgram;
@@ -93,5 +94,9 @@ struct ManifestReport {
 
 // Reads and checks one manifest; every problem is listed. Compiles its programs.
 ManifestReport LoadManifest(absl::string_view file, absl::string_view text);
+
+// The same of a manifest that LoadManifest found good: whether its programs compile
+// is left to NewPrograms, which is most of the time.
+ManifestReport ReadCheckedManifest(absl::string_view file, absl::string_view text);
 
 }  // namespace tokeninventory

@@ -1,15 +1,14 @@
-// From one page of a listing to what it holds: rows, tokens, items for child
-// streams, the next request. Asks nobody: what check-manifest shows is what a
-// pass would see.
+// From a vendor's answer to what it holds: rows, tokens, items for child streams,
+// the next request. Asks nobody: what check-manifest shows is what a pass would see.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
-#include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "connectors/http/http_client.h"
 #include "connectors/jq_program.h"
 #include "connectors/json_value.h"
@@ -41,38 +40,44 @@ struct PageContent {
   std::optional<double> total;
 };
 
-// A response as page programs see it; `request` is what JsonOfRequest made.
-// `body` is null when it is no JSON.
-JsonValue MakePage(const HttpResponse& response, const JsonValue& body, const JsonValue& request);
+// What an answer is, before its rows are looked at.
+struct PageVerdict {
+  // What the manifest's `error` says of it; empty for nothing.
+  std::string error_word;
+  // INVALID_ARGUMENT, with the place and never a piece of it, when the body is no
+  // JSON: then there is nothing to read.
+  absl::Status body;
+};
 
-// Used by one thread at a time.
+// Takes one answer after the other and reads what is asked for of the last. Errors
+// are one line and carry no values of the vendor's:
+//   INVALID_ARGUMENT   it cannot be read
+//   DEADLINE_EXCEEDED  a program does not end, or reading takes too long
+//   UNAVAILABLE        what reads it is not there, or was lost over it
+//   CANCELLED          a stop was asked for
+// Each costs the page and nothing else; the next answer can be taken. Used by one
+// thread at a time.
 class PageReader {
  public:
-  // Both must outlive this.
-  PageReader(const CompiledManifest* manifest, JqPrograms* programs)
-      : manifest_(manifest), programs_(programs) {}
+  virtual ~PageReader() = default;
 
-  // Reads a page (as MakePage makes it) of a stream's listing. `rows_before` were
-  // on the pages before it. Errors name the program and carry no values: the page
-  // cannot be read. A row that cannot be read only counts.
-  absl::StatusOr<PageContent> ReadPage(const CompiledStream& stream, JsonValue page,
-                                       std::int64_t rows_before, const JqContext& context,
-                                       MappingNotes& notes);
+  // Takes an answer instead of the one before. `request` is the one that it
+  // answers, as programs see it (PageRequest::ToJson).
+  virtual absl::StatusOr<PageVerdict> Take(const HttpResponse& response, const JsonValue& request,
+                                           const JqContext& context) = 0;
 
-  // Reads the answer of a stream's `fetch`.
-  absl::StatusOr<PageContent> ReadFetched(const CompiledStream& stream, const JsonValue& page,
-                                          const JqContext& context, MappingNotes& notes);
+  // Reads the answer as a page of the stream's listing, and lets go of it.
+  // `rows_before` were on the pages before it. A row that cannot be read only
+  // counts. FAILED_PRECONDITION when there is no answer to read.
+  virtual absl::StatusOr<PageContent> ReadPage(const CompiledStream& stream,
+                                               std::int64_t rows_before, MappingNotes& notes) = 0;
 
-  // What the manifest's `error` says of a response; empty for nothing.
-  absl::StatusOr<std::string> ReadError(const JsonValue& page, const JqContext& context);
-
- private:
-  absl::StatusOr<JsonValue> Run(int program, const JsonValue& input, const JqContext& context);
-  void ReadRows(const CompiledStream& stream, const JsonValue& rows, bool want_items,
-                const JqContext& context, PageContent& content, MappingNotes& notes);
-
-  const CompiledManifest* const manifest_;
-  JqPrograms* const programs_;
+  // The same with the answer to a stream's `fetch`.
+  virtual absl::StatusOr<PageContent> ReadFetched(const CompiledStream& stream,
+                                                  MappingNotes& notes) = 0;
 };
+
+// What tells a row with tokens or an item from others; empty for one with neither.
+std::string IdentityOf(const PageRow& row);
 
 }  // namespace tokeninventory

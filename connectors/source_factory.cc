@@ -18,6 +18,7 @@
 #include "connectors/http/request_budget.h"
 #include "connectors/manifest_catalog.h"
 #include "connectors/page_request.h"
+#include "connectors/page_worker/page_workers.h"
 #include "inventory/token_name.h"
 
 namespace tokeninventory {
@@ -35,17 +36,20 @@ constexpr std::size_t kMaxParamBytes = 2048;
 class Builder {
  public:
   Builder(const v1::ServerConfig& config, absl::string_view config_dir,
-          const YamlLocations& locations, Clock* clock, std::shared_ptr<HttpClient> http,
+          const YamlLocations& locations, Clock* clock,
+          const absl::StatusOr<std::string>& page_worker, std::shared_ptr<HttpClient> http,
           BuiltSources& built)
       : config_(config),
         config_dir_(config_dir),
         locations_(locations),
         clock_(clock),
+        page_worker_(page_worker),
         http_(std::move(http)),
         built_(built) {}
 
   void Run() {
     CheckHttp();
+    CheckWorker();
     for (int i = 0; i < config_.manifest_dirs_size(); ++i) {
       const std::string dir = Below(config_.manifest_dirs(i));
       if (!catalog_.AddDirectory(dir, built_.problems, built_.warnings)) {
@@ -72,6 +76,11 @@ class Builder {
       return;
     }
     if (http_ == nullptr) http_ = std::make_shared<CurlClient>(HttpOptions());
+    if (made_.empty()) return;
+    PageWorkers::Options workers;
+    workers.program = *page_worker_;
+    workers.max_body_bytes = HttpOptions().max_body_bytes;
+    workers_ = std::make_shared<PageWorkers>(std::move(workers));
     std::map<std::string, std::shared_ptr<VendorAccount>> accounts;
     for (Made& made : made_) {
       std::shared_ptr<RequestBudget> budget;
@@ -82,9 +91,9 @@ class Builder {
       if (account == nullptr) account = std::make_shared<VendorAccount>();
       const auto http = std::make_shared<FencedClient>(http_, std::move(made.hosts));
       built_.fetchers.push_back(
-          std::make_unique<Connector>(made.spec, http, clock_, budget, account));
-      built_.sources.push_back(std::make_unique<Connector>(std::move(made.spec), http, clock_,
-                                                           std::move(budget), account));
+          std::make_unique<Connector>(made.spec, http, workers_, clock_, budget, account));
+      built_.sources.push_back(std::make_unique<Connector>(std::move(made.spec), http, workers_,
+                                                           clock_, std::move(budget), account));
     }
   }
 
@@ -144,6 +153,13 @@ class Builder {
         Problem(absl::StrCat("allowed_addresses[", i, "]"), range.status().message());
       }
     }
+  }
+
+  void CheckWorker() {
+    if (config_.sources().empty()) return;
+    const absl::Status status =
+        page_worker_.ok() ? CheckPageWorker(*page_worker_) : page_worker_.status();
+    if (!status.ok()) built_.problems.emplace_back(status.message());
   }
 
   CurlClient::Options HttpOptions() const {
@@ -479,7 +495,9 @@ class Builder {
   const std::string config_dir_;
   const YamlLocations& locations_;
   Clock* const clock_;
+  const absl::StatusOr<std::string>& page_worker_;
   std::shared_ptr<HttpClient> http_;
+  std::shared_ptr<PageWorkers> workers_;
   BuiltSources& built_;
   ManifestCatalog catalog_;
   std::unique_ptr<HostBudgets> budgets_ = std::make_unique<HostBudgets>();
@@ -496,9 +514,10 @@ class Builder {
 
 BuiltSources BuildSources(const v1::ServerConfig& config, absl::string_view config_dir,
                           const YamlLocations& locations, Clock* clock,
+                          const absl::StatusOr<std::string>& page_worker,
                           std::shared_ptr<HttpClient> http) {
   BuiltSources built;
-  Builder(config, config_dir, locations, clock, std::move(http), built).Run();
+  Builder(config, config_dir, locations, clock, page_worker, std::move(http), built).Run();
   return built;
 }
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -52,10 +53,12 @@ struct BuiltSources {
 
 // Builds the sources of `config`. Relative manifest folders and secret files are
 // taken from `config_dir`; `locations` (of the configuration file) places the
-// problems. Reads manifests and secrets, asks no vendor. `http` replaces the
-// client made from `config.http()` where a test wants to.
+// problems. Pages are read by processes of the program `page_worker` (FindPageWorker);
+// that there is none is a problem too. Reads manifests and secrets, asks no vendor.
+// `http` replaces the client made from `config.http()` where a test wants to.
 BuiltSources BuildSources(const v1::ServerConfig& config, absl::string_view config_dir,
                           const YamlLocations& locations, Clock* clock,
+                          const absl::StatusOr<std::string>& page_worker,
                           std::shared_ptr<HttpClient> http = nullptr);
 
 }  // namespace tokeninventory

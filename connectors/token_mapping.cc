@@ -4,6 +4,7 @@
 #include <limits>
 #include <optional>
 #include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/match.h"
@@ -420,7 +421,7 @@ absl::Status Normalise(v1::Token& token, bool expires_on_day, MappingNotes& note
       token.set_hint(*std::move(hint));
     } else {
       token.clear_hint();
-      ++notes.dropped_hints;
+      ++notes.dropped_secrets;
     }
   }
   if (token.has_attributes()) {
@@ -450,6 +451,36 @@ absl::Status MapOne(const JsonValue& value, absl::string_view id_prefix,
 }
 
 }  // namespace
+
+absl::Status CheckMapped(v1::Token& token, absl::string_view id_prefix) {
+  if (absl::Status status = CheckId(token.provider_token_id(), id_prefix); !status.ok()) {
+    return Wrong(absl::StrCat("providerTokenId: ", status.message()));
+  }
+  std::vector<const FieldDescriptor*> set;
+  const Reflection* reflection = token.GetReflection();
+  reflection->ListFields(token, &set);
+  for (const FieldDescriptor* field : set) {
+    const FieldEntry& entry = TableOf(v1::Token::descriptor()).at(field->json_name());
+    if (entry.kind == FieldKind::kOurs) {
+      return Wrong(absl::StrCat(field->json_name(), ": is the inventory's own"));
+    }
+    if (entry.kind == FieldKind::kTime) {
+      const auto& time =
+          static_cast<const google::protobuf::Timestamp&>(reflection->GetMessage(token, field));
+      if (time.nanos() < 0 || time.nanos() > 999'999'999 || !IsTimestamp(FromProto(time))) {
+        return Wrong(absl::StrCat(field->json_name(), ": no time"));
+      }
+    }
+  }
+  if (token.expiry() == v1::Token::EXPIRY_UNSPECIFIED ||
+      token.last_use() == v1::Token::LAST_USE_UNSPECIFIED ||
+      token.state() == v1::Token::STATE_UNSPECIFIED) {
+    return Wrong("expiry, lastUse or state: unset");
+  }
+  // Changes nothing of what is already as it should be.
+  MappingNotes notes;
+  return Normalise(token, /*expires_on_day=*/false, notes);
+}
 
 absl::Status MapTokens(const JsonValue& value, absl::string_view id_prefix,
                        std::vector<ObservedToken>& tokens, MappingNotes& notes) {

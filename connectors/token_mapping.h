@@ -14,8 +14,8 @@ namespace tokeninventory {
 
 // What a mapping left out without failing.
 struct MappingNotes {
-  // Hints that showed more than a mask allows.
-  int dropped_hints = 0;
+  // Texts that look like whole secrets.
+  int dropped_secrets = 0;
 };
 
 // The largest `attributes`, serialised.
@@ -36,5 +36,9 @@ inline constexpr std::size_t kMaxMappedTokenBytes = 62 * 1024;
 // expiry or last use that contradicts its time, attributes or a token too large.
 absl::Status MapTokens(const JsonValue& value, absl::string_view id_prefix,
                        std::vector<ObservedToken>& tokens, MappingNotes& notes);
+
+// Makes sure that MapTokens could have made `token`, which came from elsewhere.
+// INVALID_ARGUMENT with the field, and never its value.
+absl::Status CheckMapped(v1::Token& token, absl::string_view id_prefix);
 
 }  // namespace tokeninventory

@@ -91,6 +91,20 @@ VendorAnswer Held(const CredentialGuard::Refusal& refusal) {
 
 }  // namespace
 
+VendorFailure FailureOf(const absl::Status& status) {
+  switch (status.code()) {
+    case absl::StatusCode::kOk:
+      return VendorFailure::kNone;
+    case absl::StatusCode::kCancelled:
+      return VendorFailure::kStopped;
+    case absl::StatusCode::kDeadlineExceeded:
+    case absl::StatusCode::kUnavailable:
+      return VendorFailure::kReaderLost;
+    default:
+      return VendorFailure::kFailed;
+  }
+}
+
 std::uint64_t FingerprintOf(const SecretHeaders& headers) {
   std::uint64_t fingerprint = 0;
   for (const auto& [name, value] : headers) {
@@ -129,26 +143,23 @@ VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
   http_request->secret_headers = secret_headers_;
 
   Judgement judgement;
-  JsonValue page;
   const JsonValue request_json = request.ToJson();
   const HttpOutcome outcome = http_.Send(
       *http_request,
       [&](const HttpResponse& response) {
-        absl::StatusOr<JsonValue> body = JsonValue::Parse(response.body);
-        page = MakePage(response, body.ok() ? *body : JsonValue(), request_json);
-        const absl::StatusOr<std::string> word = pages.ReadError(page, context);
-        if (!word.ok()) {
-          judgement = {HttpVerdict::kFinal, VendorFailure::kFailed,
-                       std::string(word.status().message())};
-        } else if (!word->empty()) {
-          judgement = JudgeByWord(*word, response.status);
+        const absl::StatusOr<PageVerdict> taken = pages.Take(response, request_json, context);
+        if (!taken.ok()) {
+          judgement = {HttpVerdict::kFinal, FailureOf(taken.status()),
+                       std::string(taken.status().message())};
+        } else if (!taken->error_word.empty()) {
+          judgement = JudgeByWord(taken->error_word, response.status);
         } else {
           judgement = JudgeByStatus(response.status);
         }
-        if (judgement.failure == VendorFailure::kNone && !body.ok()) {
-          judgement = {HttpVerdict::kFinal, VendorFailure::kFailed,
-                       absl::StrCat("HTTP ", response.status, ", but the body is ",
-                                    body.status().message())};
+        if (judgement.failure == VendorFailure::kNone && !taken->body.ok()) {
+          judgement = {
+              HttpVerdict::kFinal, VendorFailure::kFailed,
+              absl::StrCat("HTTP ", response.status, ", but the body is ", taken->body.message())};
         }
         return judgement.verdict;
       },
@@ -173,7 +184,6 @@ VendorAnswer VendorClient::Ask(const PageRequest& request, PageReader& pages,
     answer.reason =
         judgement.failure == VendorFailure::kNone ? std::string() : judgement.reason + tries;
     if (answer.failure == VendorFailure::kNone) {
-      answer.page = std::move(page);
       account_->guard.Accepted(fingerprint_);
     } else if (answer.failure == VendorFailure::kCredential) {
       answer.not_before = account_->guard.Refused(fingerprint_, judgement.reason, clock_->Now());

@@ -28,6 +28,7 @@ enum class VendorFailure {
   kNoAnswer,     // no connection, no answer in time
   kGone,         // there is no such thing
   kFailed,       // the answer cannot be understood, or is a lasting error
+  kReaderLost,   // what reads answers is not there, or was lost over this one
   kStopped,      // we stop
 };
 
@@ -36,8 +37,6 @@ struct VendorAnswer {
   VendorFailure failure = VendorFailure::kNone;
   // One line without the vendor's values; empty when all is well.
   std::string reason;
-  // As page programs see it; set when all is well.
-  JsonValue page;
   // With kRateLimited and kServerError: the vendor asked not to come back before.
   // With kCredential: the same credential is not sent before.
   absl::Time not_before = absl::InfinitePast();
@@ -53,6 +52,9 @@ struct VendorClientOptions {
   RetryingClient::Options retry;
 };
 
+// What a PageReader's error means for whoever asked.
+VendorFailure FailureOf(const absl::Status& status);
+
 // Used by one thread at a time.
 class VendorClient {
  public:
@@ -64,8 +66,8 @@ class VendorClient {
   // The credential of the requests to come.
   void SetSecretHeaders(SecretHeaders headers);
 
-  // Blocks. A credential that was refused a short while ago is not sent: the
-  // answer is that refusal.
+  // Blocks. When all is well `pages` holds the answer, to be read. A credential that
+  // was refused a short while ago is not sent: the answer is that refusal.
   VendorAnswer Ask(const PageRequest& request, PageReader& pages, const JqContext& context,
                    const std::stop_token& stop);
 

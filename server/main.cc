@@ -95,6 +95,9 @@ int Main(int argc, char** argv) {
   cli.add_option("--listen", overrides.listen, "HOST:PORT to serve on; wins over the file");
   cli.add_option("--data", overrides.data_dir, "folder of the database; wins over the file");
 
+  cli.add_option("--page-worker", overrides.page_worker,
+                 "the program that reads pages; else looked for beside this one");
+
   CheckManifestOptions check;
   CLI::App* check_command =
       cli.add_subcommand("check-manifest",

@@ -14,6 +14,7 @@
 #include "base/proto_time.h"
 #include "base/yaml_proto.h"
 #include "connectors/manifest_catalog.h"
+#include "connectors/page_worker/page_workers.h"
 #include "server/access/token_hash.h"
 
 namespace tokeninventory {
@@ -335,7 +336,9 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
   settings.rules = ReadLeadRules(config.expirations(), check);
 
   settings.source_fingerprints = FingerprintSources(config, config_dir);
-  settings.sources = BuildSources(config, config_dir.string(), report.locations, clock);
+  settings.sources =
+      BuildSources(config, config_dir.string(), report.locations, clock,
+                   overrides.page_worker.empty() ? FindPageWorker() : overrides.page_worker);
   for (std::string& problem : settings.sources.problems) {
     loaded.problems.push_back(std::move(problem));
   }

@@ -25,6 +25,8 @@ namespace tokeninventory {
 struct ConfigOverrides {
   std::string listen;    // empty: as in the file
   std::string data_dir;  // empty: as in the file
+  // Of the program that reads pages; empty: FindPageWorker.
+  std::string page_worker;
 };
 
 // A configuration that the service can start with.

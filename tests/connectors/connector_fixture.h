@@ -58,8 +58,11 @@ class ConnectorFixture : public ::testing::Test {
     CurlClient::Options http;
     http.max_body_bytes = 200'000;
     http.request_timeout = absl::Seconds(5);
-    connector = std::make_unique<Connector>(spec, std::make_shared<CurlClient>(http), Clock::Real(),
-                                            nullptr);
+    if (workers.program.empty()) workers.program = TI_PAGE_WORKER;
+    workers.max_body_bytes = http.max_body_bytes;
+    connector =
+        std::make_unique<Connector>(spec, std::make_shared<CurlClient>(http),
+                                    std::make_shared<PageWorkers>(workers), Clock::Real(), nullptr);
     return *connector;
   }
 
@@ -97,6 +100,7 @@ class ConnectorFixture : public ::testing::Test {
   FakeVendor vendor;
   FakePassRecorder recorder;
   ConnectorSpec spec;
+  PageWorkers::Options workers;
   std::unique_ptr<Connector> connector;
   std::vector<v1::SyncProgress> progress;
 };

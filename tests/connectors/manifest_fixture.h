@@ -10,8 +10,8 @@
 #include <vector>
 
 #include "connectors/embedded.h"
+#include "connectors/local_page_reader.h"
 #include "connectors/manifest.h"
-#include "connectors/page_reader.h"
 #include "connectors/page_request.h"
 
 namespace tokeninventory::testing {
@@ -45,7 +45,7 @@ class ManifestFixture {
     if (!report.ok()) throw std::runtime_error(all);
     manifest_ = report.manifest;
     programs_ = manifest_->NewPrograms({});
-    pages_ = std::make_unique<PageReader>(manifest_.get(), programs_.get());
+    pages_ = std::make_unique<LocalPageReader>(manifest_.get(), programs_.get());
     param_ = JsonValue::Object();
     for (const v1::ManifestParam& param : manifest_->spec.params()) {
       param_.Set(param.name(),
@@ -74,20 +74,22 @@ class ManifestFixture {
     values.parent = parent;
     absl::StatusOr<PageRequest> request = FirstRequest(*manifest_, of, values);
     if (!request.ok()) return request.status();
-    absl::StatusOr<JsonValue> json = JsonValue::Parse(body);
-    if (!json.ok()) return json.status();
     HttpResponse response;
     response.status = 200;
     response.headers = std::move(headers);
-    return pages_->ReadPage(of, MakePage(response, *json, request->ToJson()), 0,
-                            JqContext{param_, parent}, notes_);
+    response.body = body;
+    const absl::StatusOr<PageVerdict> verdict =
+        pages_->Take(response, request->ToJson(), JqContext{param_, parent});
+    if (!verdict.ok()) return verdict.status();
+    if (!verdict->body.ok()) return verdict->body;
+    return pages_->ReadPage(of, 0, notes_);
   }
   const MappingNotes& notes() const { return notes_; }
 
  private:
   std::shared_ptr<const CompiledManifest> manifest_;
   std::unique_ptr<JqPrograms> programs_;
-  std::unique_ptr<PageReader> pages_;
+  std::unique_ptr<LocalPageReader> pages_;
   JsonValue param_;
   MappingNotes notes_;
 };

@@ -1,12 +1,15 @@
-// Not a test: prints what a page costs from its bytes to tokens, in CPU time of
-// the thread.
+// Not a test: prints what a page costs from its bytes to tokens, in CPU time, read in
+// one process and by a worker.
 #include <algorithm>
 #include <cstdio>
 #include <ctime>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "connectors/page_worker/page_workers.h"
 #include "tests/connectors/manifest_fixture.h"
+#include "tests/connectors/worker_pids.h"
 
 namespace tokeninventory {
 namespace {
@@ -32,41 +35,66 @@ std::string Repeat(const std::string& record, const std::string& id, int count) 
   return rows;
 }
 
+// Of another process.
+double CpuMicrosOf(pid_t pid) {
+  clockid_t clock{};
+  timespec now{};
+  if (clock_getcpuclockid(pid, &clock) != 0 || clock_gettime(clock, &now) != 0) return 0;
+  return static_cast<double>(now.tv_sec) * 1e6 + static_cast<double>(now.tv_nsec) / 1e3;
+}
+
+double Median(std::vector<double> values) {
+  std::sort(values.begin(), values.end());
+  return values[values.size() / 2];
+}
+
 void Measure(const std::string& vendor, const std::string& stream, const std::string& body,
              const JsonValue& parent, int rows) {
   testing::ManifestFixture fixture(testing::BuiltInText(vendor));
-  std::vector<double> parse;
-  std::vector<double> read;
-  for (int round = 0; round < 30; ++round) {
-    const double start = CpuMicros();
-    const JsonValue json = *JsonValue::Parse(body);
-    const double parsed = CpuMicros();
-    HttpResponse response;
-    response.status = 200;
-    const JsonValue page = MakePage(response, json, JsonValue::Object());
+  PageWorkers::Options options;
+  options.program = TI_PAGE_WORKER;
+  const auto workers = std::make_shared<PageWorkers>(options);
+  const std::unique_ptr<PageReader> remote =
+      workers->Lease(vendor, fixture.shared(), std::stop_token()).value();
+  const pid_t pid = testing::WorkerPids().at(0);
+
+  const CompiledStream& of = fixture.stream(stream);
+  TemplateValues values;
+  values.param = fixture.param();
+  values.parent = parent;
+  const JsonValue request = FirstRequest(fixture.manifest(), of, values)->ToJson();
+  const JqContext context{fixture.param(), parent};
+  HttpResponse response;
+  response.status = 200;
+  response.body = body;
+  // Both read one page after the other, so that the machine is the same for both.
+  std::vector<double> here, service, worker;
+  const auto read = [&](PageReader& pages) {
     MappingNotes notes;
-    const CompiledStream& of = fixture.stream(stream);
-    TemplateValues values;
-    values.param = fixture.param();
-    values.parent = parent;
-    const JsonValue request = FirstRequest(fixture.manifest(), of, values)->ToJson();
-    const absl::StatusOr<PageContent> content = fixture.pages().ReadPage(
-        of, MakePage(response, json, request), 0, JqContext{fixture.param(), parent}, notes);
-    if (!content.ok() || content->bad_rows != 0 ||
-        content->rows.size() != static_cast<std::size_t>(rows)) {
-      std::printf("%s: cannot be read\n", vendor.c_str());
-      return;
+    const double start = CpuMicros();
+    const double start_of_worker = CpuMicrosOf(pid);
+    if (!pages.Take(response, request, context).ok()) return false;
+    const absl::StatusOr<PageContent> content = pages.ReadPage(of, 0, notes);
+    if (!content.ok() || content->rows.size() != static_cast<std::size_t>(rows)) return false;
+    const double micros = (CpuMicros() - start) / rows;
+    if (&pages == remote.get()) {
+      service.push_back(micros);
+      worker.push_back((CpuMicrosOf(pid) - start_of_worker) / rows);
+    } else {
+      here.push_back(micros);
     }
-    const double mapped = CpuMicros();
-    parse.push_back((parsed - start) / rows);
-    read.push_back((mapped - parsed) / rows);
+    return true;
+  };
+  for (int round = 0; round < 31; ++round) {
+    if (read(fixture.pages()) && read(*remote)) continue;
+    std::printf("%s: cannot be read\n", vendor.c_str());
+    return;
   }
-  std::sort(parse.begin(), parse.end());
-  std::sort(read.begin(), read.end());
-  std::printf("%-10s %-22s %5zu B/record  parse %5.1f  jq+mapping %5.1f  sum %5.1f us/token\n",
-              vendor.c_str(), stream.c_str(), body.size() / static_cast<std::size_t>(rows),
-              parse[parse.size() / 2], read[read.size() / 2],
-              parse[parse.size() / 2] + read[read.size() / 2]);
+  std::printf(
+      "%-10s %-22s %5zu B/record  in one process %5.1f  with a worker %5.1f = service %4.1f + "
+      "worker %5.1f us/token\n",
+      vendor.c_str(), stream.c_str(), body.size() / static_cast<std::size_t>(rows), Median(here),
+      Median(service) + Median(worker), Median(service), Median(worker));
 }
 
 }  // namespace

@@ -130,7 +130,8 @@ class RedactionTest : public ::testing::TestWithParam<const char*> {
                      "/base'}, secrets: {", name == "deepset" ? "api_key" : "token",
                      ": {env: TI_REDACTION_SECRET}}}]"),
         config);
-    BuiltSources built = BuildSources(config, "", report.locations, clock);
+    BuiltSources built =
+        BuildSources(config, "", report.locations, clock, std::string(TI_PAGE_WORKER));
     for (const std::string& problem : built.problems) ADD_FAILURE() << problem;
     return built;
   }

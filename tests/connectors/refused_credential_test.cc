@@ -126,7 +126,8 @@ class RefusedCredentialTest : public ::testing::Test {
     }
     v1::ServerConfig config;
     const YamlReport report = ReadYaml("c.yaml", yaml, config);
-    BuiltSources built = BuildSources(config, dir_.path(), report.locations, &clock_);
+    BuiltSources built =
+        BuildSources(config, dir_.path(), report.locations, &clock_, std::string(TI_PAGE_WORKER));
     for (const std::string& problem : built.problems) ADD_FAILURE() << problem;
     return built;
   }
@@ -216,7 +217,8 @@ TEST_F(RefusedCredentialTest, AnotherCredentialAtTheSameHostIsNotHeld) {
                                      absl::StrCat("sources:\n  - {id: a", more, "file: key}}}\n",
                                                   "  - {id: b", more, "file: good}}}\n"),
                                      config);
-  BuiltSources built = BuildSources(config, dir_.path(), report.locations, &clock_);
+  BuiltSources built =
+      BuildSources(config, dir_.path(), report.locations, &clock_, std::string(TI_PAGE_WORKER));
   ASSERT_TRUE(built.ok()) << built.problems.front();
   PassContext context;
   context.recorder = &recorder_;

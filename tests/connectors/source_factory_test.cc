@@ -28,7 +28,8 @@ class SourceFactoryTest : public ::testing::Test {
     v1::ServerConfig config;
     const YamlReport report = ReadYaml("c.yaml", yaml, config);
     EXPECT_THAT(report.problems, IsEmpty());
-    BuiltSources built = BuildSources(config, dir_.path(), report.locations, Clock::Real());
+    BuiltSources built = BuildSources(config, dir_.path(), report.locations, Clock::Real(),
+                                      std::string(TI_PAGE_WORKER));
     for (const std::string& problem : built.problems) {
       EXPECT_THAT(problem, Not(HasSubstr("hunter2")));
     }
@@ -43,6 +44,24 @@ class SourceFactoryTest : public ::testing::Test {
 
   testing::TempDir dir_;
 };
+
+TEST_F(SourceFactoryTest, WithoutAPageWorkerThereAreNoSources) {
+  v1::ServerConfig config;
+  EXPECT_THAT(BuildSources(config, "", YamlLocations(), Clock::Real(), std::string("/nonexistent"))
+                  .problems,
+              IsEmpty());
+  v1::SourceConfig& source = *config.add_sources();
+  source.set_id("opal");
+  source.set_vendor("opal");
+  (*source.mutable_secrets())["token"].set_env("TI_TEST_FACTORY_SECRET");
+  EXPECT_THAT(BuildSources(config, "", YamlLocations(), Clock::Real(), std::string("/nonexistent"))
+                  .problems,
+              ElementsAre("/nonexistent: there is no program that can be run"));
+  EXPECT_THAT(
+      BuildSources(config, "", YamlLocations(), Clock::Real(), absl::NotFoundError("missing"))
+          .problems,
+      ElementsAre("missing"));
+}
 
 TEST_F(SourceFactoryTest, BuildsSourcesOfTheBuiltInVendors) {
   Write("key", "hunter2\n");

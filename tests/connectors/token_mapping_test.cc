@@ -185,7 +185,7 @@ TEST(TokenMappingTest, AHintThatShowsTooMuchIsDroppedAndCounted) {
   const Mapped mapped = MapWith(R"("hint": "sk-proj-abcdefghijklmnopqrstuvwxyz0123456789")");
   ASSERT_TRUE(mapped.status.ok()) << mapped.status;
   EXPECT_EQ(mapped.token().hint(), "");
-  EXPECT_EQ(mapped.notes.dropped_hints, 1);
+  EXPECT_EQ(mapped.notes.dropped_secrets, 1);
 }
 
 TEST(TokenHintTest, MasksAreKeptAndSecretsAreNot) {

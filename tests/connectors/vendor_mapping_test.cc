@@ -179,11 +179,11 @@ TEST(BuildkiteManifestTest, GraphQlErrorsComeWith200) {
   ManifestFixture fixture(BuiltInText("buildkite"));
   HttpResponse response;
   response.status = 200;
-  const JsonValue body = *JsonValue::Parse(R"({"errors": [{"message": "no"}]})");
-  const absl::StatusOr<std::string> word =
-      fixture.pages().ReadError(MakePage(response, body, JsonValue::Object()), {});
-  ASSERT_TRUE(word.ok()) << word.status();
-  EXPECT_EQ(*word, "FAILED");
+  response.body = R"({"errors": [{"message": "no"}]})";
+  const absl::StatusOr<PageVerdict> verdict =
+      fixture.pages().Take(response, JsonValue::Object(), {});
+  ASSERT_TRUE(verdict.ok()) << verdict.status();
+  EXPECT_EQ(verdict->error_word, "FAILED");
 }
 
 TEST(BuildkiteManifestTest, GraphQlPagesChangeTheBody) {

@@ -44,7 +44,8 @@ class VendorSimLimitsTest : public ::testing::Test {
     }
     v1::ServerConfig config;
     const YamlReport report = ReadYaml("c.yaml", yaml, config);
-    BuiltSources built = BuildSources(config, "", report.locations, &clock_);
+    BuiltSources built =
+        BuildSources(config, "", report.locations, &clock_, std::string(TI_PAGE_WORKER));
     for (const std::string& problem : built.problems) ADD_FAILURE() << problem;
     return std::move(built.sources);
   }

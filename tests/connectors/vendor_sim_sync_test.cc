@@ -65,7 +65,8 @@ sources:
     v1::ServerConfig config;
     const YamlReport report = ReadYaml("c.yaml", yaml, config);
     EXPECT_THAT(report.problems, IsEmpty());
-    BuiltSources built = BuildSources(config, "", report.locations, Clock::Real());
+    BuiltSources built =
+        BuildSources(config, "", report.locations, Clock::Real(), std::string(TI_PAGE_WORKER));
     EXPECT_THAT(built.problems, IsEmpty());
     sources_ = std::move(built.sources);
     return built;

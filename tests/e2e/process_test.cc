@@ -173,6 +173,35 @@ TEST(ProcessTest, CredentialsAppearNowhere) {
   }
 }
 
+// As a package lays them out; without the worker there is nothing to start for.
+TEST(ProcessTest, TheWorkersProgramIsFoundOrMissed) {
+  VendorSim sim(QuickSim(10));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  // No folder for the store: where the worker is found, the start ends there.
+  WriteFile(folder.File("data"), "");
+  WriteFile(folder.File("config.yaml"), TestConfig(sim, folder, "1d"));
+  const std::vector<std::string> arguments = {"--config", folder.File("config.yaml"),
+                                              "--data",   folder.File("data"),
+                                              "--listen", "127.0.0.1:0"};
+  std::filesystem::create_directories(folder.File("bin"));
+  std::filesystem::create_directories(folder.File("libexec/token-inventory"));
+  const std::string program = folder.File("bin/token-inventoryd");
+  const std::string installed = folder.File("libexec/token-inventory/token-inventory-page-worker");
+  std::filesystem::copy_file(testing::ServiceProgram(), program);
+
+  Finished finished = testing::RunProgram(program, arguments);
+  EXPECT_EQ(finished.exit_code, 2);
+  EXPECT_THAT(finished.output,
+              HasSubstr(absl::StrCat("the program that reads vendors' pages is missing: neither ",
+                                     folder.File("bin/token-inventory-page-worker"), " nor ",
+                                     installed, " can be run")));
+  std::filesystem::copy_file(TI_PAGE_WORKER, installed);
+  finished = testing::RunProgram(program, arguments);
+  EXPECT_EQ(finished.exit_code, 1);
+  EXPECT_THAT(finished.output, HasSubstr("not started"));
+}
+
 // In a process of its own: whether it is kept private.
 bool IsKeptPrivate() {
   setenv("SSLKEYLOGFILE", "keys", 1);

@@ -19,11 +19,11 @@ namespace {
 constexpr char kProgram[] = TI_SERVICE_PROGRAM;
 
 // Starts the program with both outputs on a pipe; the pipe's reading end.
-int Spawn(const std::vector<std::string>& arguments, pid_t* pid) {
+int Spawn(const std::string& program, const std::vector<std::string>& arguments, pid_t* pid) {
   int ends[2];
   if (pipe2(ends, O_CLOEXEC) != 0) std::abort();
   // Made before the fork: other threads may hold the allocator's lock in it.
-  std::vector<std::string> words = {kProgram};
+  std::vector<std::string> words = {program};
   words.insert(words.end(), arguments.begin(), arguments.end());
   std::vector<char*> argv;
   for (std::string& word : words) argv.push_back(word.data());
@@ -32,7 +32,7 @@ int Spawn(const std::vector<std::string>& arguments, pid_t* pid) {
   if (*pid == 0) {
     dup2(ends[1], STDOUT_FILENO);
     dup2(ends[1], STDERR_FILENO);
-    execv(kProgram, argv.data());
+    execv(argv[0], argv.data());
     _exit(127);
   }
   close(ends[1]);
@@ -65,7 +65,7 @@ std::vector<std::string> ServiceProcess::Arguments(const std::string& config_fil
 }
 
 ServiceProcess::ServiceProcess(const std::vector<std::string>& arguments) {
-  const int fd = Spawn(arguments, &pid_);
+  const int fd = Spawn(kProgram, arguments, &pid_);
   reader_ = std::thread([this, fd] { ReadLog(fd); });
 }
 
@@ -138,9 +138,15 @@ std::string ServiceProcess::Log() {
   return log_;
 }
 
+std::string ServiceProgram() { return kProgram; }
+
 Finished RunService(const std::vector<std::string>& arguments) {
+  return RunProgram(kProgram, arguments);
+}
+
+Finished RunProgram(const std::string& program, const std::vector<std::string>& arguments) {
   pid_t pid = -1;
-  const int fd = Spawn(arguments, &pid);
+  const int fd = Spawn(program, arguments, &pid);
   Finished finished;
   char buffer[4096];
   for (ssize_t got = 0; (got = read(fd, buffer, sizeof buffer)) > 0;) {

@@ -62,5 +62,9 @@ struct Finished {
   std::string output;
 };
 Finished RunService(const std::vector<std::string>& arguments);
+// The same of a copy of it.
+Finished RunProgram(const std::string& program, const std::vector<std::string>& arguments);
+// Where the program is.
+std::string ServiceProgram();
 
 }  // namespace tokeninventory::testing

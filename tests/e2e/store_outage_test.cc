@@ -335,6 +335,7 @@ TEST_F(StoreTroubleTest, AStartThatCannotBeSaysWhy) {
     ConfigOverrides overrides;
     overrides.listen = "127.0.0.1:0";
     overrides.data_dir = folder.File("data");
+    overrides.page_worker = TI_PAGE_WORKER;
     const auto start = [&] {
       LoadedConfig config = LoadServerConfig(folder.File("config.yaml"), overrides, &clock_);
       EXPECT_THAT(config.problems, IsEmpty());

@@ -100,6 +100,7 @@ ConfigOverrides TestService::Overrides() const {
   ConfigOverrides overrides;
   overrides.listen = "127.0.0.1:0";
   overrides.data_dir = folder_.File("data");
+  overrides.page_worker = TI_PAGE_WORKER;
   return overrides;
 }
 

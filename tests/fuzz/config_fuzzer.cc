@@ -53,7 +53,9 @@ void Load(absl::string_view text) {
   CheckLines(yaml.problems);
   if (NamesFiles(config)) return;
 
-  const LoadedConfig loaded = CheckServerConfig(kFile, text, {}, Clock::Real());
+  ConfigOverrides overrides;
+  overrides.page_worker = "/bin/true";  // nothing is read, so nothing is started
+  const LoadedConfig loaded = CheckServerConfig(kFile, text, overrides, Clock::Real());
   CheckLines(loaded.problems);
   CheckLines(loaded.warnings);
   TI_FUZZ_CHECK(loaded.problems.size() >= yaml.problems.size());

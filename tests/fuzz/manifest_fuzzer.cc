@@ -9,7 +9,7 @@
 #include <string>
 
 #include "base/yaml_proto.h"
-#include "connectors/json_value.h"
+#include "connectors/local_page_reader.h"
 #include "connectors/manifest.h"
 #include "tests/fuzz/reading_checks.h"
 
@@ -33,7 +33,7 @@ void CheckProblems(const std::vector<std::string>& problems) {
 }
 
 void ReadPageOf(const CompiledManifest& manifest, JqPrograms& programs,
-                const CompiledStream& stream, const JsonValue& body) {
+                const CompiledStream& stream, const std::string& body) {
   TemplateValues values;
   values.param = JsonValue::Object();
   for (const v1::ManifestParam& param : manifest.spec.params()) {
@@ -50,13 +50,14 @@ void ReadPageOf(const CompiledManifest& manifest, JqPrograms& programs,
 
   HttpResponse response;
   response.status = 200;
-  const JsonValue page = MakePage(response, body, request->ToJson());
-  const JqContext context{values.param, values.parent};
-  PageReader pages(&manifest, &programs);
-  const absl::StatusOr<std::string> word = pages.ReadError(page, context);
-  if (!word.ok()) CheckReason(word.status().message());
+  response.body = body;
+  LocalPageReader pages(&manifest, &programs);
+  const absl::StatusOr<PageVerdict> verdict =
+      pages.Take(response, request->ToJson(), JqContext{values.param, values.parent});
+  if (!verdict.ok()) return CheckReason(verdict.status().message());
+  if (!verdict->body.ok()) return CheckReason(verdict->body.message());
   MappingNotes notes;
-  const absl::StatusOr<PageContent> content = pages.ReadPage(stream, page, 0, context, notes);
+  const absl::StatusOr<PageContent> content = pages.ReadPage(stream, 0, notes);
   if (!content.ok()) return CheckReason(content.status().message());
   CheckContent(manifest, stream, *content, *request, values);
 }
@@ -83,9 +84,9 @@ void ReadManifest(absl::string_view text, absl::string_view body_text) {
   options.time_limit = kTimeLimit;
   const std::unique_ptr<JqPrograms> programs = report.manifest->NewPrograms(options);
   TI_FUZZ_CHECK(programs != nullptr);
-  const absl::StatusOr<JsonValue> body = JsonValue::Parse(testing::WithMarkers(body_text));
+  const std::string body = testing::WithMarkers(body_text);
   for (const CompiledStream& stream : report.manifest->streams) {
-    ReadPageOf(*report.manifest, *programs, stream, body.value_or(JsonValue()));
+    ReadPageOf(*report.manifest, *programs, stream, body);
   }
 }
 

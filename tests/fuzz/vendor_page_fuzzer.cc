@@ -13,6 +13,7 @@
 #include "absl/strings/str_split.h"
 #include "connectors/embedded.h"
 #include "connectors/json_value.h"
+#include "connectors/local_page_reader.h"
 #include "connectors/manifest.h"
 #include "tests/fuzz/reading_checks.h"
 
@@ -93,19 +94,14 @@ HttpResponse ReadResponse(absl::string_view text) {
 void ReadAnswer(const Listing& listing, bool fetched, const HttpResponse& response) {
   const PageRequest& request = fetched ? listing.fetch : listing.first;
   const JqContext context{listing.values.param, listing.values.parent};
-  const absl::StatusOr<JsonValue> body = JsonValue::Parse(response.body);
-  if (!body.ok()) CheckReason(body.status().message());
-  const JsonValue page = MakePage(response, body.value_or(JsonValue()), request.ToJson());
-
-  PageReader pages(listing.manifest.get(), listing.programs.get());
-  const absl::StatusOr<std::string> word = pages.ReadError(page, context);
-  if (!word.ok()) CheckReason(word.status().message());
-  if (!body.ok()) return;
+  LocalPageReader pages(listing.manifest.get(), listing.programs.get());
+  const absl::StatusOr<PageVerdict> verdict = pages.Take(response, request.ToJson(), context);
+  if (!verdict.ok()) return CheckReason(verdict.status().message());
+  if (!verdict->body.ok()) return CheckReason(verdict->body.message());
 
   MappingNotes notes;
-  const absl::StatusOr<PageContent> content =
-      fetched ? pages.ReadFetched(*listing.stream, page, context, notes)
-              : pages.ReadPage(*listing.stream, page, 0, context, notes);
+  const absl::StatusOr<PageContent> content = fetched ? pages.ReadFetched(*listing.stream, notes)
+                                                      : pages.ReadPage(*listing.stream, 0, notes);
   if (!content.ok()) return CheckReason(content.status().message());
   CheckContent(*listing.manifest, *listing.stream, *content, request, listing.values);
 }

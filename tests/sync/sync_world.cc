@@ -107,7 +107,8 @@ SyncWorld::SyncWorld(Options options)
     if (options_.all_streams && stream.default_() == "off") made.add_enable_streams(stream.name());
   }
   http_ = std::make_shared<SwitchedHttp>();
-  BuiltSources built = BuildSources(config, "", YamlLocations(), clock_.get(), http_);
+  BuiltSources built =
+      BuildSources(config, "", YamlLocations(), clock_.get(), std::string(TI_PAGE_WORKER), http_);
   for (const std::string& problem : built.problems) ADD_FAILURE() << problem;
   connector_ = std::move(built.sources.at(0));
 }

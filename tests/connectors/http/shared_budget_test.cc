@@ -129,7 +129,8 @@ TEST(SharedBudgetTest, PassesAndLookUpsOfOneHostKeepItTogether) {
     response.body = R"({"results": []})";
     return response;
   });
-  BuiltSources built = BuildSources(config, "", report.locations, &clock, vendor);
+  BuiltSources built =
+      BuildSources(config, "", report.locations, &clock, std::string(TI_PAGE_WORKER), vendor);
   ASSERT_TRUE(built.ok()) << built.problems.front();
   const auto in_its_thread = [&](const std::function<void()>& work) {
     return std::thread(
