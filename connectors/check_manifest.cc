@@ -165,7 +165,7 @@ int CheckManifest(const CheckManifestOptions& options, std::ostream& out) {
   }
   const int code = ShowPage(manifest, *stream, *content, *request, out);
   if (notes.dropped_secrets > 0) {
-    out << notes.dropped_secrets << " texts left out: they look like whole secrets\n";
+    out << "left out because they look like whole secrets: " << notes.dropped_secrets << " texts\n";
   }
   return code;
 }

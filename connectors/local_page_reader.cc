@@ -1,11 +1,13 @@
 #include "connectors/local_page_reader.h"
 
+#include <algorithm>
 #include <cmath>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "connectors/link_header.h"
+#include "connectors/secret_text.h"
 
 namespace tokeninventory {
 namespace {
@@ -16,8 +18,8 @@ constexpr std::size_t kMaxItemBytes = 4096;
 
 // The item without members that are null: what only decorates may be missing, what
 // tells listings apart must not.
-absl::StatusOr<JsonValue> CheckedItem(const JsonValue& item,
-                                      const std::vector<std::string>& needed) {
+absl::StatusOr<JsonValue> CheckedItem(const JsonValue& item, const std::vector<std::string>& needed,
+                                      MappingNotes& notes) {
   if (!item.is_object()) {
     return absl::InvalidArgumentError(
         absl::StrCat("expected an object or null, got ", item.kind_name()));
@@ -28,10 +30,24 @@ absl::StatusOr<JsonValue> CheckedItem(const JsonValue& item,
   std::size_t bytes = 0;
   item.ForEachMember([&](absl::string_view key, const JsonValue& value) {
     if (value.is_null()) return true;
+    // Before anything is said of it.
+    if (LooksLikeSecret(key)) {
+      ++notes.dropped_secrets;
+      return true;
+    }
     if (!value.is_string()) {
       status = absl::InvalidArgumentError(
           absl::StrCat("member ", key, ": expected text, got ", value.kind_name()));
       return false;
+    }
+    if (LooksLikeSecret(value.string_value())) {
+      // What a listing is told apart by is asked for and stored with it.
+      if (std::find(needed.begin(), needed.end(), key) != needed.end()) {
+        status = absl::InvalidArgumentError(absl::StrCat("member ", key, ": looks like a secret"));
+        return false;
+      }
+      ++notes.dropped_secrets;
+      return true;
     }
     bytes += key.size() + value.string_value().size();
     checked.Set(key, value);
@@ -207,7 +223,8 @@ void LocalPageReader::ReadRows(const CompiledStream& stream, const JsonValue& ro
                          visited = row + 1;
                          PageRow& target = read[static_cast<std::size_t>(row)];
                          if (result.ok() && result->is_null()) return true;
-                         if (result.ok()) result = CheckedItem(*result, stream.needed_members);
+                         if (result.ok())
+                           result = CheckedItem(*result, stream.needed_members, notes);
                          if (!result.ok()) {
                            fail(row, stream.item, result.status().message());
                            return true;

@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "base/proto_time.h"
 #include "base/status_macros.h"
+#include "connectors/secret_text.h"
 #include "connectors/token_hint.h"
 #include "connectors/vendor_time.h"
 #include "google/protobuf/descriptor.h"
@@ -65,6 +66,11 @@ bool IsOurs(const FieldDescriptor& field) {
     default:
       return false;
   }
+}
+
+bool IsId(const FieldDescriptor& field) {
+  return field.containing_type() == v1::Token::descriptor() &&
+         field.number() == v1::Token::kProviderTokenIdFieldNumber;
 }
 
 FieldTable MakeTable(const Descriptor* type) {
@@ -205,9 +211,30 @@ absl::Status ReadDuration(const JsonValue& value, google::protobuf::Duration& ou
   return WrongType(kExpected, value);
 }
 
-absl::Status ReadStruct(const JsonValue& value, int depth, google::protobuf::Struct& out);
+// What one token's walk comes upon.
+struct Walk {
+  MappingNotes& notes;
+  // Its expiry was a date without a time of day.
+  bool expires_on_day = false;
 
-absl::Status ReadValue(const JsonValue& value, int depth, google::protobuf::Value& out) {
+  // Whether a text is left out, which counts.
+  bool Drops(absl::string_view text) {
+    const bool drops = LooksLikeSecret(text);
+    if (drops) ++notes.dropped_secrets;
+    return drops;
+  }
+};
+
+absl::Status ReadStruct(const JsonValue& value, int depth, Walk& walk,
+                        google::protobuf::Struct& out);
+
+bool IsUnset(const google::protobuf::Value& value) {
+  return value.kind_case() == google::protobuf::Value::KIND_NOT_SET;
+}
+
+// A text that looks like a secret becomes no value: the caller leaves that out.
+absl::Status ReadValue(const JsonValue& value, int depth, Walk& walk,
+                       google::protobuf::Value& out) {
   if (depth > kMaxAttributeDepth) return Wrong("nested too deeply");
   switch (value.kind()) {
     case JsonValue::Kind::kNull:
@@ -221,36 +248,43 @@ absl::Status ReadValue(const JsonValue& value, int depth, google::protobuf::Valu
       out.set_number_value(value.number_value());
       break;
     case JsonValue::Kind::kString:
-      out.set_string_value(std::string(value.string_value()));
+      if (!walk.Drops(value.string_value())) {
+        out.set_string_value(std::string(value.string_value()));
+      }
       break;
     case JsonValue::Kind::kArray: {
       google::protobuf::ListValue& list = *out.mutable_list_value();
       for (int i = 0, size = value.size(); i < size; ++i) {
-        TI_RETURN_IF_ERROR(ReadValue(value.At(i), depth + 1, *list.add_values()));
+        TI_RETURN_IF_ERROR(ReadValue(value.At(i), depth + 1, walk, *list.add_values()));
+        if (IsUnset(list.values(list.values_size() - 1))) list.mutable_values()->RemoveLast();
       }
       break;
     }
     case JsonValue::Kind::kObject:
-      return ReadStruct(value, depth + 1, *out.mutable_struct_value());
+      return ReadStruct(value, depth + 1, walk, *out.mutable_struct_value());
   }
   return absl::OkStatus();
 }
 
 // Members that are null are left out.
-absl::Status ReadStruct(const JsonValue& value, int depth, google::protobuf::Struct& out) {
+absl::Status ReadStruct(const JsonValue& value, int depth, Walk& walk,
+                        google::protobuf::Struct& out) {
   if (!value.is_object()) return WrongType("an object", value);
   absl::Status status;
   value.ForEachMember([&](absl::string_view key, const JsonValue& member) {
-    if (member.is_null()) return true;
-    status = ReadValue(member, depth, (*out.mutable_fields())[std::string(key)]);
+    if (member.is_null() || walk.Drops(key)) return true;
+    google::protobuf::Value read;
+    status = ReadValue(member, depth, walk, read);
+    if (!IsUnset(read)) (*out.mutable_fields())[std::string(key)] = std::move(read);
     return status.ok();
   });
   return status;
 }
 
-absl::Status WalkMessage(const JsonValue& value, Message& message, bool& expires_on_day);
+absl::Status WalkMessage(const JsonValue& value, Message& message, Walk& walk);
 
-absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message& message) {
+absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message& message,
+                        Walk& walk) {
   const FieldDescriptor* field = entry.field;
   const Reflection* reflection = message.GetReflection();
   switch (entry.kind) {
@@ -258,6 +292,8 @@ absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message
       if (!value.is_string()) return WrongType("a string", value);
       const absl::string_view text = value.string_value();
       if (text.size() > kMaxStringBytes) return Wrong("too long");
+      // Without its id a token would be another one: CheckId refuses the record.
+      if (!IsId(*field) && walk.Drops(text)) return absl::OkStatus();
       if (field->is_repeated()) {
         reflection->AddString(&message, field, std::string(text));
       } else {
@@ -290,7 +326,7 @@ absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message
 }
 
 absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message& message,
-                       bool& expires_on_day) {
+                       Walk& walk) {
   const FieldDescriptor* field = entry.field;
   const Reflection* reflection = message.GetReflection();
   switch (entry.kind) {
@@ -302,7 +338,9 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
       auto& time =
           static_cast<google::protobuf::Timestamp&>(*reflection->MutableMessage(&message, field));
       TI_RETURN_IF_ERROR(ReadTime(value, time, date_only));
-      if (date_only && field->number() == v1::Token::kExpireTimeFieldNumber) expires_on_day = true;
+      if (date_only && field->number() == v1::Token::kExpireTimeFieldNumber) {
+        walk.expires_on_day = true;
+      }
       return absl::OkStatus();
     }
     case FieldKind::kDuration:
@@ -310,12 +348,12 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
                                      *reflection->MutableMessage(&message, field)));
     case FieldKind::kStruct:
       return ReadStruct(
-          value, 0,
+          value, 0, walk,
           static_cast<google::protobuf::Struct&>(*reflection->MutableMessage(&message, field)));
     case FieldKind::kMessage: {
       if (!field->is_repeated()) {
         Message* sub = reflection->MutableMessage(&message, field);
-        TI_RETURN_IF_ERROR(WalkMessage(value, *sub, expires_on_day));
+        TI_RETURN_IF_ERROR(WalkMessage(value, *sub, walk));
         if (sub->ByteSizeLong() == 0) reflection->ClearField(&message, field);
         return absl::OkStatus();
       }
@@ -324,7 +362,7 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
         const JsonValue element = value.At(i);
         if (element.is_null()) continue;
         Message* sub = reflection->AddMessage(&message, field);
-        if (absl::Status status = WalkMessage(element, *sub, expires_on_day); !status.ok()) {
+        if (absl::Status status = WalkMessage(element, *sub, walk); !status.ok()) {
           return At(absl::StrCat("[", i, "]"), status);
         }
         if (sub->ByteSizeLong() == 0) reflection->RemoveLast(&message, field);
@@ -334,19 +372,19 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
     default:
       break;
   }
-  if (!field->is_repeated()) return WalkScalar(value, entry, message);
+  if (!field->is_repeated()) return WalkScalar(value, entry, message, walk);
   if (!value.is_array()) return WrongType("an array", value);
   for (int i = 0, size = value.size(); i < size; ++i) {
     const JsonValue element = value.At(i);
     if (element.is_null()) continue;
-    if (absl::Status status = WalkScalar(element, entry, message); !status.ok()) {
+    if (absl::Status status = WalkScalar(element, entry, message, walk); !status.ok()) {
       return At(absl::StrCat("[", i, "]"), status);
     }
   }
   return absl::OkStatus();
 }
 
-absl::Status WalkMessage(const JsonValue& value, Message& message, bool& expires_on_day) {
+absl::Status WalkMessage(const JsonValue& value, Message& message, Walk& walk) {
   if (!value.is_object()) return WrongType("an object", value);
   const FieldTable& table = TableOf(message.GetDescriptor());
   absl::Status status;
@@ -354,7 +392,7 @@ absl::Status WalkMessage(const JsonValue& value, Message& message, bool& expires
     const auto found = table.find(key);
     if (found == table.end()) {
       // A key may come from the record, as in `map(…) | from_entries`.
-      const bool plain = key.size() <= 40 &&
+      const bool plain = key.size() <= 40 && !LooksLikeSecret(key) &&
                          key.find_first_not_of(
                              "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789") ==
                              absl::string_view::npos;
@@ -362,8 +400,7 @@ absl::Status WalkMessage(const JsonValue& value, Message& message, bool& expires
       return false;
     }
     if (member.is_null()) return true;
-    if (absl::Status walked = WalkField(member, found->second, message, expires_on_day);
-        !walked.ok()) {
+    if (absl::Status walked = WalkField(member, found->second, message, walk); !walked.ok()) {
       status = At(key, walked);
       return false;
     }
@@ -377,6 +414,7 @@ absl::Status CheckId(absl::string_view id, absl::string_view prefix) {
   if (id.size() + prefix.size() > kMaxTokenIdBytes) {
     return Wrong(absl::StrCat("longer than ", kMaxTokenIdBytes, " bytes"));
   }
+  if (LooksLikeSecret(id)) return Wrong("looks like a secret");
   // What jq puts where the vendor's bytes were no UTF-8: two ids could become one.
   if (absl::StrContains(id, "\xEF\xBF\xBD")) return Wrong("has a broken character");
   for (const char c : id) {
@@ -436,15 +474,15 @@ absl::Status Normalise(v1::Token& token, bool expires_on_day, MappingNotes& note
 absl::Status MapOne(const JsonValue& value, absl::string_view id_prefix,
                     std::vector<ObservedToken>& tokens, MappingNotes& notes) {
   ObservedToken observed;
-  bool expires_on_day = false;
-  if (absl::Status walked = WalkMessage(value, observed.token, expires_on_day); !walked.ok()) {
+  Walk walk{notes};
+  if (absl::Status walked = WalkMessage(value, observed.token, walk); !walked.ok()) {
     return Finished(walked);
   }
   const std::string& id = observed.token.provider_token_id();
   if (absl::Status status = CheckId(id, id_prefix); !status.ok()) {
     return Wrong(absl::StrCat("providerTokenId: ", status.message()));
   }
-  TI_RETURN_IF_ERROR(Normalise(observed.token, expires_on_day, notes));
+  TI_RETURN_IF_ERROR(Normalise(observed.token, walk.expires_on_day, notes));
   observed.id = absl::StrCat(id_prefix, id);
   tokens.push_back(std::move(observed));
   return absl::OkStatus();

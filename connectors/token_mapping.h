@@ -14,7 +14,7 @@ namespace tokeninventory {
 
 // What a mapping left out without failing.
 struct MappingNotes {
-  // Texts that look like whole secrets.
+  // Texts that look like whole secrets, and hints that show more than a mask.
   int dropped_secrets = 0;
 };
 
@@ -34,6 +34,10 @@ inline constexpr std::size_t kMaxMappedTokenBytes = 62 * 1024;
 // INVALID_ARGUMENT with the field's path, and never its value, for: an unknown
 // field, one that is the inventory's own, a wrong type, a missing or broken id, an
 // expiry or last use that contradicts its time, attributes or a token too large.
+//
+// A text that looks like a secret (secret_text.h) is left out, with the key in front of
+// it in `attributes`, and counted; a key that does, with what stands behind it. An id
+// that does is a broken one: tokens without it would become one.
 absl::Status MapTokens(const JsonValue& value, absl::string_view id_prefix,
                        std::vector<ObservedToken>& tokens, MappingNotes& notes);
 

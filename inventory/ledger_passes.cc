@@ -356,6 +356,7 @@ absl::StatusOr<PassOutcome> Ledger::End(PassId pass_id, const PassEnd& end) {
     outcome.stats.set_requests(end.stats.requests());
     outcome.stats.set_pages(end.stats.pages());
     outcome.stats.set_records(end.stats.records());
+    outcome.stats.set_secrets_dropped(end.stats.secrets_dropped());
     for (const HeldScope& held : conclusion.held.scopes) {
       v1::IncompleteScope& scope = outcome.incomplete_scopes.emplace_back();
       scope.set_stream(held.stream);

@@ -80,7 +80,7 @@ struct PassEnd {
   absl::Time next_sync_time;
   // As the vendor's last answer told them.
   std::vector<v1::RateLimit> rate_limits;
-  // requests, pages, records; the Ledger adds what became of the tokens.
+  // requests, pages, records, secrets_dropped; the Ledger adds what became of the tokens.
   v1::SyncStats stats;
 };
 

@@ -58,6 +58,17 @@ TEST_F(CheckManifestTest, ShowsTheTokensOfAPage) {
               HasSubstr("next: {\"json\":null,\"method\":\"GET\",\"query\":{\"cursor\":\"cD0y"));
 }
 
+TEST_F(CheckManifestTest, TellsOfSecretsInThePage) {
+  options_.manifest_file = Write("opal.yaml", testing::BuiltInText("opal"));
+  const std::string secret = std::string("gh") + "p_a8Kd03jfLq92MzXv7Tb5Rn1Wc6Yh4Gs0PeUi";
+  std::string page = testing::ReadTestData("opal/tokens.json");
+  page.replace(page.find("My API Token"), 12, secret);
+  options_.page_file = Write("page.json", page);
+  EXPECT_EQ(Check(), 0);
+  EXPECT_THAT(said_, HasSubstr("left out because they look like whole secrets: 1 texts"));
+  EXPECT_THAT(said_, ::testing::Not(HasSubstr(secret)));
+}
+
 TEST_F(CheckManifestTest, AsksForWhatAPageNeeds) {
   options_.manifest_file = Write("deepset.yaml", testing::BuiltInText("deepset"));
   options_.page_file = std::string(TI_TESTDATA) + "/deepset/workspace_tokens.json";

@@ -120,6 +120,35 @@ TEST_F(ConnectorTest, OneListingFailsAlone) {
   EXPECT_TRUE(recorder.parents_complete.at("group_tokens"));
 }
 
+TEST_F(ConnectorTest, SecretsInRecordsGoNoFurther) {
+  Make(kManifest);
+  const std::string secret = absl::StrCat("gh", "p_a8Kd03jfLq92MzXv7Tb5Rn1Wc6Yh4Gs0PeUi");
+  Serve({{"/groups", absl::StrCat(R"([{"id": "a", "name": ")", secret, R"("}])")},
+         {"/groups/a/tokens",
+          Page(absl::StrCat(R"({"id": "t1", "name": "n"}, {"id": "t2", "name": "key )", secret,
+                            R"("}, {"id": "t3", "name": "n"})"))},
+         {"/extra", "[]"}});
+  const v1::SyncResult result = Run();
+  EXPECT_EQ(result.state(), v1::Source::OK) << result.error();
+  EXPECT_EQ(result.stats().secrets_dropped(), 2);
+  EXPECT_THAT(recorder.AllIds(), UnorderedElementsAre("t1", "t2", "t3"));
+  EXPECT_EQ(recorder.AllText().find(secret), std::string::npos);
+  EXPECT_EQ((recorder.items[{"group_tokens", "id=a"}]), R"({"id":"a"})");
+
+  // What a scope or a token is told apart by cannot be left out.
+  Serve({{"/groups", absl::StrCat(R"([{"id": "a"}, {"id": ")", secret, R"("}])")},
+         {"/groups/a/tokens", Page(absl::StrCat(R"({"id": ")", secret, R"("})"))},
+         {"/extra", "[]"}});
+  EXPECT_EQ(Run().state(), v1::Source::DEGRADED);
+  EXPECT_EQ(recorder.Reason("group_tokens", "id=a"),
+            "1 of 1 records cannot be read; the first: streams.group_tokens.token: record 1 of the "
+            "page: providerTokenId: looks like a secret");
+  EXPECT_FALSE(recorder.parents_complete.at("group_tokens"));
+  EXPECT_THAT(recorder.end.incomplete_scopes.at(0).reason(),
+              HasSubstr("member id: looks like a secret"));
+  EXPECT_EQ(recorder.AllText().find(secret), std::string::npos);
+}
+
 TEST_F(ConnectorTest, AnIncompleteParentDoesNotProveAChildGone) {
   Make(kManifest);
   Serve({{"/groups", R"([{"id": "a"}, {"name": "no id"}])"},

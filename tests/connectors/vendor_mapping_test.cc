@@ -39,6 +39,7 @@ TEST_P(VendorMappingTest, MapsAsExpected) {
                    param.parent.empty() ? JsonValue() : Texts(param.parent));
   ASSERT_TRUE(content.ok()) << content.status();
   EXPECT_EQ(content->bad_rows, 0) << content->first_bad_row;
+  EXPECT_EQ(fixture.notes().dropped_secrets, 0);
 
   v1::ListTokensResponse got;
   for (const PageRow& row : content->rows) {

@@ -747,5 +747,34 @@ TEST(SecretSearchTest, FindsWhatIsThere) {
   }
 }
 
+// A vendor that shows whole secrets where names belong.
+TEST_F(PlantedSecretsTest, WholeSecretsInRecordsAreDropped) {
+  Run();
+  std::map<std::string, std::vector<std::string>> fields = {
+      {"opal", {"token_label", "access_level", "note", "secret", "value"}},
+      {"deepset", {"name", "description", "api_key", "token", "secret"}},
+      {"buildkite", {"description", "token", "name", "value", "secret"}}};
+  int passes = 0;
+  for (const auto& [source, listing] : std::map<std::string, std::string>{
+           {"opal", "/v1/tokens"}, {"deepset", "/token"}, {"buildkite", "/tokens"}}) {
+    for (const char* prefix : {"ghp_", "sk_live_", "bkua_", "xoxb-123456789012-"}) {
+      std::map<std::string, std::string> secrets;
+      for (const std::string& field : fields[source]) {
+        secrets[field] = search_.Plant(absl::StrCat(source, "'s ", field), prefix);
+      }
+      Answer(listing, {}, [secrets](const Request&, Response& response) {
+        for (const auto& [field, secret] : secrets) AddMember(response, field, secret);
+      });
+      EXPECT_NE(Sync(source), v1::Source::STATE_UNSPECIFIED);
+      ++passes;
+    }
+  }
+  EXPECT_EQ(passes, 12);
+  EXPECT_GT(ReadAll(), 0);
+  End(SIGTERM);
+  LookEverywhere(search_);
+  EXPECT_THAT(search_.found(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace tokeninventory
