@@ -1,0 +1,73 @@
+// What it costs to look at every token: filters and summaries over a million.
+#include "absl/strings/str_cat.h"
+#include "bench/lib/filled_store.h"
+#include "bench/lib/load_client.h"
+#include "bench/lib/service.h"
+#include "tokeninventory/v1/token_inventory.pb.h"
+
+namespace tokeninventory::bench {
+namespace {
+
+constexpr char kList[] = "/tokeninventory.v1.TokenInventory/ListTokens";
+constexpr char kSummarize[] = "/tokeninventory.v1.TokenInventory/SummarizeTokens";
+
+struct Case {
+  const char* name;
+  const char* filter;
+  double most_nanos;
+};
+constexpr Case kCases[] = {
+    // Of columns.
+    {"filter-state-expiry", "state = ACTIVE AND expire_time < now+30d", 10},
+    {"filter-provider-last-use", "provider = \"opal\" AND last_used_time < now-90d", 10},
+    {"filter-owner", "owner.email = \"person.number.77@example.com\"", 10},
+    // Of bytes.
+    {"filter-scope", "scopes.id:\"00000000-0000-0000-0000-000000000000\"", 200},
+    {"filter-attribute", "attributes.region = \"eu-west-1\"", 200},
+    {"filter-anywhere", "rotterdam", 200},
+};
+
+// The first page counts the whole list, so it looks at every token.
+Calls Filtered(const std::string& filter) {
+  v1::ListTokensRequest request;
+  request.set_parent("sources/-");
+  request.set_page_size(1);
+  request.set_filter(filter);
+  return {kList, {request.SerializeAsString()}, 1};
+}
+
+Calls Summary() {
+  v1::SummarizeTokensRequest request;
+  request.set_parent("sources/-");
+  request.add_group_by(v1::SummarizeTokensRequest::PROVIDER);
+  request.add_group_by(v1::SummarizeTokensRequest::STATE);
+  request.add_group_by(v1::SummarizeTokensRequest::EXPIRY_BUCKET);
+  return {kSummarize, {request.SerializeAsString()}, 1};
+}
+
+void Run(const Setup& setup) {
+  const int tokens = setup.quick ? 100'000 : 1'000'000;
+  const absl::Duration round = absl::Milliseconds(setup.quick ? 100 : 300);
+  const FilledStore store(setup, tokens);
+  PinThisProcess(ClientCore());
+  Service service(store.folder());
+  LoadClient client(service.port());
+  const auto nanos = [&](const Calls& calls) {
+    return RunRounds(
+        {[&] { return CpuMicrosPerCall(service.process(), client, calls, round) * 1e3 / tokens; }},
+        setup.rounds)[0];
+  };
+  for (const Case& each : kCases) {
+    Note(each.name);
+    Print({each.name, "ns/token", nanos(Filtered(each.filter)), {}, {}, AtMost(each.most_nanos)});
+  }
+  Note("summarize");
+  Print({"summarize", "ns/token", nanos(Summary())});
+}
+
+}  // namespace
+}  // namespace tokeninventory::bench
+
+int main(int argc, char** argv) {
+  tokeninventory::bench::Run(tokeninventory::bench::ReadArguments(argc, argv));
+}
