@@ -1,6 +1,6 @@
 // What filters, orders and summaries mostly ask, beside the serialised tokens:
 // one TokenColumns per block of rows, value after value, so that a scan over
-// one field reads 1 to 8 bytes a token (measured: tests/filter/filter_benchmark.cc).
+// one field reads 1 to 8 bytes a token (measured: bench/scan.cc).
 #pragma once
 
 #include <array>
