@@ -15,9 +15,10 @@
 
 namespace tokeninventory {
 
-// Real time for all that is done with one page, which takes milliseconds as a rule;
-// as much again for every 8 MiB of its body.
-inline constexpr absl::Duration kPageTimeLimit = absl::Seconds(10);
+// Real time for all that is done with one page, and as much again for every 8 MiB of its
+// body. A page takes milliseconds as a rule, but machines are busy; programs that do not
+// end are stopped sooner (jq_watchdog.h).
+inline constexpr absl::Duration kPageTimeLimit = absl::Seconds(30);
 
 // Lends a worker for a pass or a look-up and keeps it warm behind it, since a start
 // takes about 60 ms, most of it jq's compiler. A worker sees pages of one source and
