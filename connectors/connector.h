@@ -83,6 +83,8 @@ class Connector final : public PolledSource {
 
   bool CredentialChanged() override;
 
+  std::shared_ptr<const RequestMeter> request_meter() const override { return spec_.retry.meter; }
+
   // Asks for one token that `scope` listed. `parent_answers`: the scope is known to
   // be readable now, so that a 404 means the token; otherwise it is asked first.
   // `known_id` is the vendor's id of a token that the scope showed, for manifests

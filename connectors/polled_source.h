@@ -2,11 +2,13 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <stop_token>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "connectors/http/request_meter.h"
 #include "inventory/pass.h"
 #include "tokeninventory/v1/sources.pb.h"
 
@@ -40,6 +42,10 @@ class PolledSource {
   // Whether a credential can be read that is another than the last pass had: then
   // one that was refused need not wait. May read files, asks no vendor.
   virtual bool CredentialChanged() { return false; }
+
+  // Counts the requests that are sent for it, here and elsewhere; null when nobody does.
+  // Always the same.
+  virtual std::shared_ptr<const RequestMeter> request_meter() const { return nullptr; }
 };
 
 }  // namespace tokeninventory

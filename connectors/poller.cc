@@ -91,6 +91,22 @@ struct Poller::Entry {
   // Somebody asked for a pass after the running one.
   bool run_again = false;
   Observers next_observers;
+  // For Counts.
+  std::map<v1::Source::State, std::int64_t> passes;
+  std::int64_t secrets_dropped = 0;
+  DurationHistogram durations{absl::Seconds(1),  absl::Seconds(5), absl::Seconds(15),
+                              absl::Seconds(60), absl::Minutes(5), absl::Minutes(15),
+                              absl::Hours(1),    absl::Hours(6)};
+  std::shared_ptr<const RequestMeter> requests;
+
+  explicit Entry(std::unique_ptr<PolledSource> of)
+      : source(std::move(of)), requests(source->request_meter()) {}
+
+  void Count(const absl::StatusOr<v1::SyncResult>& result, absl::Duration duration) {
+    ++passes[result.ok() ? result->state() : v1::Source::STORE_UNAVAILABLE];
+    if (result.ok()) secrets_dropped += result->stats().secrets_dropped();
+    durations.Observe(duration);
+  }
 };
 
 struct Poller::Shared {
@@ -139,9 +155,7 @@ Poller::Poller(Clock* clock, PassRecorder* recorder,
     : clock_(clock), recorder_(recorder), options_(options), shared_(std::make_shared<Shared>()) {
   MutexLock lock(shared_->mutex);
   for (std::unique_ptr<PolledSource>& source : sources) {
-    auto entry = std::make_unique<Entry>();
-    entry->source = std::move(source);
-    shared_->entries.push_back(std::move(entry));
+    shared_->entries.push_back(std::make_unique<Entry>(std::move(source)));
   }
 }
 
@@ -211,8 +225,7 @@ void Poller::Put(std::vector<std::unique_ptr<PolledSource>> sources) {
   {
     MutexLock lock(shared_->mutex);
     for (std::unique_ptr<PolledSource>& source : sources) {
-      auto entry = std::make_unique<Entry>();
-      entry->source = std::move(source);
+      auto entry = std::make_unique<Entry>(std::move(source));
       if (shared_->running) entry->due = clock_->Now();
       const auto parked = shared_->parked.find(entry->source->id());
       if (parked != shared_->parked.end()) entry->observers = std::move(parked->second);
@@ -326,6 +339,21 @@ void Poller::RetryGivenUp() {
   shared_->wake.NotifyAll();
 }
 
+std::vector<SourceCounts> Poller::Counts() const {
+  std::vector<SourceCounts> all;
+  MutexLock lock(shared_->mutex);
+  for (const std::unique_ptr<Entry>& entry : shared_->entries) {
+    if (entry->taken) continue;
+    SourceCounts& counts = all.emplace_back();
+    counts.source = entry->source->id();
+    counts.passes = entry->passes;
+    counts.durations = entry->durations.Read();
+    counts.secrets_dropped = entry->secrets_dropped;
+    if (entry->requests != nullptr) counts.requests = entry->requests->Read();
+  }
+  return all;
+}
+
 void Poller::RunScheduler() {
   MutexLock lock(shared_->mutex);
   while (!shared_->stopped) {
@@ -430,8 +458,11 @@ void Poller::RunOne(Entry& entry) {
   };
 
   bool given_up = false;
+  const absl::Time begin = clock_->Now();
   absl::StatusOr<v1::SyncResult> result = entry.source->RunPass(context);
-  if (!result.ok() && stop.stop_requested()) {
+  const absl::Duration duration = clock_->Now() - begin;
+  const bool was_stopped = !result.ok() && stop.stop_requested();
+  if (was_stopped) {
     result = absl::UnavailableError("the service stops");  // or goes on with another source
   } else {
     LogPass(source, result);
@@ -449,6 +480,7 @@ void Poller::RunOne(Entry& entry) {
   Observers observers;
   {
     MutexLock lock(shared_->mutex);
+    if (!was_stopped) entry.Count(result, duration);
     // Those of a pass that was stopped wait for the next source.
     if (!entry.taken || !stop.stop_requested() || result.ok()) {
       observers = std::exchange(entry.observers, {});

@@ -20,6 +20,7 @@
 #include "base/clock.h"
 #include "base/mutex.h"
 #include "connectors/polled_source.h"
+#include "connectors/source_counts.h"
 #include "connectors/sync_observer.h"
 #include "inventory/pass.h"
 
@@ -91,6 +92,10 @@ class Poller {
   // are due now. A source's only once until one of its passes is stored: a store that
   // takes little and refuses much would have its vendor asked without end.
   void RetryGivenUp();
+
+  // What came of the sources that are read now: none that left, and a source that was replaced
+  // begins at zero. Does not block on passes.
+  std::vector<SourceCounts> Counts() const;
 
   // When the next pass is due after `failures` passes in a row that failed with
   // `state` (0: the last did not fail), jitter aside.

@@ -89,6 +89,7 @@ class Builder {
       }
       std::shared_ptr<VendorAccount>& account = accounts[made.account];
       if (account == nullptr) account = std::make_shared<VendorAccount>();
+      made.spec.retry.meter = std::make_shared<RequestMeter>();
       const auto http = std::make_shared<FencedClient>(http_, std::move(made.hosts));
       built_.fetchers.push_back(
           std::make_unique<Connector>(made.spec, http, workers_, clock_, budget, account));

@@ -115,6 +115,19 @@ void HealthService::SetServing(bool serving) {
   for (Watcher* watcher : watchers_) watcher->PumpLocked();
 }
 
+bool HealthService::IsServing(const std::string& name) {
+  MutexLock lock(mutex_);
+  return StatusLocked(name) == HealthCheckResponse::SERVING;
+}
+
+std::vector<std::pair<std::string, bool>> HealthService::Readiness() {
+  std::vector<std::pair<std::string, bool>> names = {{"service", IsServing("")}};
+  for (const std::string& component : components_) {
+    names.emplace_back(component, IsServing(component));
+  }
+  return names;
+}
+
 void HealthService::Drain() {
   MutexLock lock(mutex_);
   draining_ = true;

@@ -5,6 +5,8 @@
 
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
@@ -27,6 +29,12 @@ class HealthService final : public grpc::health::v1::Health::CallbackService {
 
   // A component that does not work is NOT_SERVING while the services go on.
   void SetWorking(const std::string& component, bool working);
+
+  // Whether Check answers SERVING to this name, which it knows.
+  bool IsServing(const std::string& name);
+  // The same of all services together, as `service`, and of each component. The service is ready
+  // when all are true.
+  std::vector<std::pair<std::string, bool>> Readiness();
 
   // Ends all Watch streams; later ones end after their first message.
   void Drain();

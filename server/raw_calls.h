@@ -15,6 +15,7 @@
 #include "server/backend.h"
 #include "server/byte_messages.h"
 #include "server/grpc_status.h"
+#include "server/metrics/rpc_meter.h"
 
 namespace tokeninventory {
 
@@ -22,6 +23,7 @@ namespace tokeninventory {
 struct Entrance {
   const BackendPointer& backend;
   Gate& gate;
+  RpcMeter& meter;
 };
 
 // Who calls, and `request`; or why there is no answer to it.
@@ -43,34 +45,54 @@ absl::StatusOr<Caller> ReadRequest(const Entrance& entrance,
   return caller;
 }
 
-// Ends a unary call.
-inline void Answer(grpc::ServerUnaryReactor* reactor, grpc::ByteBuffer* response,
-                   absl::StatusOr<std::string> answer) {
-  if (answer.ok()) *response = ToByteBuffer(*std::move(answer));
-  reactor->Finish(ToGrpcStatus(answer.status()));
-}
+// A unary call under way. Copies are of the same call.
+class UnaryCall {
+ public:
+  UnaryCall(const Entrance& entrance, RpcMethod method, grpc::CallbackServerContext* context,
+            grpc::ByteBuffer* response)
+      : counted_(entrance.meter, method),
+        reactor_(context->DefaultReactor()),
+        response_(response) {}
+
+  // What the handler returns.
+  grpc::ServerUnaryReactor* reactor() const { return reactor_; }
+
+  // Ends it, once.
+  void Finish(absl::StatusOr<std::string> answer) const {
+    if (answer.ok()) *response_ = ToByteBuffer(*std::move(answer));
+    counted_.End(answer.status().code());
+    reactor_->Finish(ToGrpcStatus(answer.status()));
+  }
+
+ private:
+  RpcMeter::Call counted_;
+  grpc::ServerUnaryReactor* reactor_;
+  grpc::ByteBuffer* response_;
+};
 
 // A unary call of a READER that `answer(const Backend&, const SourceSet& visible, const
 // Request&)` answers at once.
 template <typename Request, typename AnswerFunction>
-grpc::ServerUnaryReactor* AnswerUnary(const Entrance& entrance,
+grpc::ServerUnaryReactor* AnswerUnary(const Entrance& entrance, RpcMethod method,
                                       grpc::CallbackServerContext* context,
                                       const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
                                       AnswerFunction answer) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const UnaryCall call(entrance, method, context, response);
   Request request;
   const absl::StatusOr<Caller> caller =
       ReadRequest(entrance, *context, v1::PrincipalConfig::READER, *bytes, request);
-  Answer(reactor, response,
-         caller.ok() ? answer(*entrance.backend.load(), (*caller)->visible, request)
-                     : absl::StatusOr<std::string>(caller.status()));
-  return reactor;
+  call.Finish(caller.ok() ? answer(*entrance.backend.load(), (*caller)->visible, request)
+                          : absl::StatusOr<std::string>(caller.status()));
+  return call.reactor();
 }
 
 // A stream that ends at once.
 class RefusedStream final : public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
-  explicit RefusedStream(const absl::Status& status) { Finish(ToGrpcStatus(status)); }
+  RefusedStream(const RpcMeter::Call& call, const absl::Status& status) {
+    call.End(status.code());
+    Finish(ToGrpcStatus(status));
+  }
   void OnDone() override { delete this; }
 };
 

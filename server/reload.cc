@@ -21,6 +21,7 @@ absl::Status ReloadConfig(ServerApp& app, const std::string& config_file,
   } else {
     status = app.Reload(std::move(config.settings));
   }
+  app.NoteReload(status.ok());
   if (absl::IsInvalidArgument(status) || absl::IsFailedPrecondition(status)) {
     LogError("configuration not reloaded; the old one stays",
              {{"error", std::string(status.message())}});

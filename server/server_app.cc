@@ -22,6 +22,10 @@
 #include "server/access/gate.h"
 #include "server/backend.h"
 #include "server/health_service.h"
+#include "server/metrics/metered_store.h"
+#include "server/metrics/monitoring_server.h"
+#include "server/metrics/rpc_meter.h"
+#include "server/metrics/service_metrics.h"
 #include "server/reflection_service.h"
 #include "server/sources_service.h"
 #include "server/tls_credentials.h"
@@ -114,12 +118,14 @@ class RunningApp final : public ServerApp {
         clock_(clock),
         feed_(settings_.watch_memory_bytes),
         gate_(settings_.access, clock),
-        tokens_({backend_pointer_, gate_}),
-        sources_({backend_pointer_, gate_}),
+        tokens_({backend_pointer_, gate_, calls_}),
+        sources_({backend_pointer_, gate_, calls_}),
         health_({v1::Sources::service_full_name(), v1::TokenInventory::service_full_name()},
                 {kStoreComponent}, gate_),
         reflection_v1_(ServiceNames(), gate_),
-        reflection_v1alpha_(ServiceNames(), gate_) {}
+        reflection_v1alpha_(ServiceNames(), gate_),
+        metrics_({clock_, &backend_pointer_, &feed_, &calls_, &commits_, &health_, kStoreComponent,
+                  StoreFileIn(settings_.data_dir)}) {}
 
   ~RunningApp() override { Stop(); }
 
@@ -167,6 +173,12 @@ class RunningApp final : public ServerApp {
       }
     }
     if (settings_.tls) tls_monitor_ = std::make_unique<TlsFilesMonitor>(*settings_.tls, clock_);
+    metrics_.SetTls(tls_monitor_.get());
+    if (settings_.metrics_listen.empty()) return absl::OkStatus();
+    TI_ASSIGN_OR_RETURN(monitoring_,
+                        MonitoringServer::Start(settings_.metrics_listen,
+                                                {[this] { return metrics_.Text(); },
+                                                 [this] { return health_.Readiness(); }}));
     return absl::OkStatus();
   }
 
@@ -180,7 +192,7 @@ class RunningApp final : public ServerApp {
     const std::string path = StoreFileIn(settings_.data_dir);
     absl::StatusOr<std::unique_ptr<TokenStore>> store = SqliteTokenStore::Open(path);
     if (!store.ok()) return AboutStore(store.status(), path);
-    store_ = *std::move(store);
+    store_ = std::make_unique<MeteredStore>(*std::move(store), commits_);
 
     Ledger::Options ledger;
     ledger.store = store_.get();
@@ -220,6 +232,7 @@ class RunningApp final : public ServerApp {
     health_.SetServing(true);
     const auto snapshot = inventory_.Current();
     LogInfo("serving", {{"port", absl::StrCat(port_)},
+                        {"metrics_port", absl::StrCat(metrics_port())},
                         {"tokens", absl::StrCat(snapshot->Count({ScanFilter::kAllSources, true}))},
                         {"revision", absl::StrCat(snapshot->revision())},
                         {"sources", absl::StrCat(snapshot->sources().size())}});
@@ -227,6 +240,9 @@ class RunningApp final : public ServerApp {
   }
 
   int port() const override { return port_; }
+  int metrics_port() const override { return monitoring_ == nullptr ? 0 : monitoring_->port(); }
+
+  void NoteReload(bool is_good) override { metrics_.NoteReload(is_good); }
 
   absl::Status Reload(ServerSettings next) override {
     if (server_ == nullptr) return absl::FailedPreconditionError("the service has stopped");
@@ -293,6 +309,7 @@ class RunningApp final : public ServerApp {
     reflection_v1alpha_.Drain();
     shutdown.join();
     server_ = nullptr;
+    monitoring_ = nullptr;  // until here it told that the service is not ready
     tls_monitor_ = nullptr;
     // In reverse of how they were made; nobody calls any more.
     backend_pointer_ = nullptr;
@@ -319,6 +336,8 @@ class RunningApp final : public ServerApp {
   std::unique_ptr<Refresher> refresher_;
   Backend backend_;
   BackendPointer backend_pointer_{nullptr};
+  RpcMeter calls_;
+  CommitMeter commits_;
 
   Gate gate_;
   TokenInventoryService tokens_;
@@ -328,6 +347,8 @@ class RunningApp final : public ServerApp {
   ReflectionV1Alpha reflection_v1alpha_;
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<TlsFilesMonitor> tls_monitor_;
+  ServiceMetrics metrics_;
+  std::unique_ptr<MonitoringServer> monitoring_;
 };
 
 }  // namespace

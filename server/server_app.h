@@ -25,6 +25,8 @@ class ServerApp {
 
   // The port that it listens on.
   virtual int port() const = 0;
+  // The port of its metrics; 0 when they are not served.
+  virtual int metrics_port() const = 0;
 
   // Goes on with other settings, which LoadServerConfig found good. Sources come, leave and
   // change as a restart would have it; those that did not change, and their passes, do not
@@ -34,6 +36,9 @@ class ServerApp {
   // it was, and the log has every reason. Another error when the store cannot be written now:
   // then sources and rules stay, all else is as the settings say.
   virtual absl::Status Reload(ServerSettings settings) = 0;
+
+  // For the metrics: whether the service goes on as the configuration says that was read last.
+  virtual void NoteReload(bool is_good) = 0;
 
   // Reports NOT_SERVING, ends streams with their last Progress, waits for calls
   // up to the grace, stops the sources, closes the store. Idempotent.

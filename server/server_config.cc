@@ -21,6 +21,7 @@ namespace tokeninventory {
 namespace {
 
 constexpr char kDefaultListen[] = "127.0.0.1:50051";
+constexpr char kDefaultMetricsListen[] = "127.0.0.1:9464";
 constexpr char kDefaultDataDir[] = "data";
 constexpr std::size_t kMaxLeadRules = 100;
 // A socket's address has 108.
@@ -154,6 +155,26 @@ std::optional<TlsFiles> ReadTls(const v1::ServerConfig& config,
   return files;
 }
 
+// HOST:PORT of the metrics.
+std::string ReadMetricsListen(const v1::MetricsConfig& config, Checker& check) {
+  std::string listen = config.listen().empty() ? kDefaultMetricsListen : config.listen();
+  absl::string_view host;
+  int port = 0;
+  if (!SplitListen(listen, &host, &port)) {
+    check.Problem("metrics.listen", absl::StrCat("must be HOST:PORT, is ", listen));
+  } else if (!IsLoopback(listen)) {
+    if (!config.insecure()) {
+      check.Problem("metrics.listen",
+                    absl::StrCat(listen,
+                                 " is not loopback: set `metrics.insecure: true` to serve "
+                                 "metrics to everyone who can reach it"));
+    }
+    check.Warning("metrics.listen", absl::StrCat("serving metrics without TLS on ", listen,
+                                                 ", which is not loopback"));
+  }
+  return listen;
+}
+
 std::shared_ptr<const AccessPolicy> ReadAccess(const v1::ServerConfig& config, Checker& check) {
   if (!config.has_access()) {
     if (config.has_tls() && config.tls().client_ca_file().empty()) {
@@ -230,6 +251,7 @@ std::vector<std::string> FieldsThatNeedRestart(const ServerSettings& before,
   };
   compare("listen", before.listen, after.listen);
   compare("unix_socket", before.unix_socket, after.unix_socket);
+  compare("metrics.listen", before.metrics_listen, after.metrics_listen);
   compare("data_dir", before.data_dir, after.data_dir);
   compare("max_connection_age", before.max_connection_age, after.max_connection_age);
   compare("tls", before.tls.has_value(), after.tls.has_value());
@@ -296,6 +318,7 @@ LoadedConfig CheckServerConfig(const std::string& path, absl::string_view text,
     check.Warning("listen", absl::StrCat("serving without TLS on ", settings.listen,
                                          ", which is not loopback"));
   }
+  if (config.has_metrics()) settings.metrics_listen = ReadMetricsListen(config.metrics(), check);
   settings.unix_socket = Below(config_dir, config.unix_socket());
   if (settings.unix_socket.size() > kMaxUnixSocketBytes) {
     check.Problem("unix_socket", absl::StrCat("must have at most ", kMaxUnixSocketBytes,

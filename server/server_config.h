@@ -46,6 +46,7 @@ struct ServerSettings {
   absl::Duration stall_timeout;
   absl::Duration stream_max_age;
   absl::Duration max_connection_age;
+  std::string metrics_listen;  // HOST:PORT; empty: not served
   BuiltSources sources;
   // By source: all that its connector was made from, and those that share a vendor's limits
   // with it. Equal texts: the connector that there is can stay.

@@ -38,12 +38,10 @@ SourcesService::SourcesService(const Entrance& entrance)
     : entrance_(entrance), operators_(kOperatorThreads, kOperatorQueue) {}
 
 template <typename Request, typename AnswerFunction>
-grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(grpc::CallbackServerContext* context,
-                                                           const grpc::ByteBuffer* bytes,
-                                                           grpc::ByteBuffer* response,
-                                                           absl::string_view method,
-                                                           AnswerFunction answer) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(
+    RpcMethod rpc, grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
+    grpc::ByteBuffer* response, absl::string_view method, AnswerFunction answer) {
+  const UnaryCall call(entrance_, rpc, context, response);
   Request request;
   const absl::StatusOr<Caller> caller =
       ReadRequest(entrance_, *context, kOperator, *bytes, request);
@@ -55,11 +53,11 @@ grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(grpc::CallbackServerC
   }
   const auto finish = [=](const absl::StatusOr<std::string>& outcome) {
     Audit(*context, caller, method, request.name(), outcome.status());
-    Answer(reactor, response, outcome);
+    call.Finish(outcome);
   };
   if (!status.ok()) {
     finish(status);
-    return reactor;
+    return call.reactor();
   }
   Ledger& ledger = *entrance_.backend.load()->ledger;
   if (!operators_.TryRun([finish, answer, request, id = *source, &ledger] {
@@ -68,14 +66,14 @@ grpc::ServerUnaryReactor* SourcesService::AnswerFromLedger(grpc::CallbackServerC
     finish(RetryableError(absl::StatusCode::kResourceExhausted, "TOO_MANY_OPERATIONS",
                           "too many approvals and purges wait already", absl::Seconds(5)));
   }
-  return reactor;
+  return call.reactor();
 }
 
 grpc::ServerUnaryReactor* SourcesService::ApproveSync(grpc::CallbackServerContext* context,
                                                       const grpc::ByteBuffer* bytes,
                                                       grpc::ByteBuffer* response) {
   return AnswerFromLedger<v1::ApproveSyncRequest>(
-      context, bytes, response, "ApproveSync",
+      RpcMethod::kApproveSync, context, bytes, response, "ApproveSync",
       [](Ledger& ledger, const std::string& source,
          const v1::ApproveSyncRequest& request) -> absl::StatusOr<std::string> {
         if (request.hold_id().empty()) {
@@ -96,7 +94,7 @@ grpc::ServerUnaryReactor* SourcesService::PurgeSource(grpc::CallbackServerContex
                                                       const grpc::ByteBuffer* bytes,
                                                       grpc::ByteBuffer* response) {
   return AnswerFromLedger<v1::PurgeSourceRequest>(
-      context, bytes, response, "PurgeSource",
+      RpcMethod::kPurgeSource, context, bytes, response, "PurgeSource",
       [stop = stop_.get_token()](
           Ledger& ledger, const std::string& source,
           const v1::PurgeSourceRequest& request) -> absl::StatusOr<std::string> {
@@ -114,7 +112,7 @@ grpc::ServerUnaryReactor* SourcesService::ListSources(grpc::CallbackServerContex
                                                       const grpc::ByteBuffer* request,
                                                       grpc::ByteBuffer* response) {
   return AnswerUnary<v1::ListSourcesRequest>(
-      entrance_, context, request, response,
+      entrance_, RpcMethod::kListSources, context, request, response,
       [](const Backend& backend, const SourceSet& visible,
          const v1::ListSourcesRequest& parsed) -> absl::StatusOr<std::string> {
         TI_ASSIGN_OR_RETURN(const v1::ListSourcesResponse answer,
@@ -128,7 +126,7 @@ grpc::ServerUnaryReactor* SourcesService::GetSource(grpc::CallbackServerContext*
                                                     const grpc::ByteBuffer* request,
                                                     grpc::ByteBuffer* response) {
   return AnswerUnary<v1::GetSourceRequest>(
-      entrance_, context, request, response,
+      entrance_, RpcMethod::kGetSource, context, request, response,
       [](const Backend& backend, const SourceSet& visible,
          const v1::GetSourceRequest& parsed) -> absl::StatusOr<std::string> {
         TI_ASSIGN_OR_RETURN(
@@ -140,23 +138,24 @@ grpc::ServerUnaryReactor* SourcesService::GetSource(grpc::CallbackServerContext*
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* SourcesService::SyncSource(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes) {
+  const RpcMeter::Call call(entrance_.meter, RpcMethod::kSyncSource);
   v1::SyncSourceRequest request;
   const absl::StatusOr<Caller> caller =
       ReadRequest(entrance_, *context, kOperator, *bytes, request);
   absl::StatusOr<std::unique_ptr<SyncReactor>> reactor =
-      caller.ok() ? Open(*context, *caller, request) : caller.status();
+      caller.ok() ? Open(*context, call, *caller, request) : caller.status();
   Audit(*context, caller, "SyncSource", request.name(), reactor.status());
-  if (!reactor.ok()) return new RefusedStream(reactor.status());
+  if (!reactor.ok()) return new RefusedStream(call, reactor.status());
   return reactor->release();  // deletes itself when done
 }
 
 absl::StatusOr<std::unique_ptr<SyncReactor>> SourcesService::Open(
-    const grpc::CallbackServerContext& context, const Caller& caller,
+    const grpc::CallbackServerContext& context, const RpcMeter::Call& call, const Caller& caller,
     const v1::SyncSourceRequest& request) {
   const Backend& backend = *entrance_.backend.load();
   TI_ASSIGN_OR_RETURN(std::string source, FindSyncable(backend, caller->visible, request));
   TI_ASSIGN_OR_RETURN(auto ticket, entrance_.gate.OpenStream(caller));
-  auto reactor = std::make_unique<SyncReactor>(std::move(source), std::move(ticket));
+  auto reactor = std::make_unique<SyncReactor>(call, std::move(source), std::move(ticket));
   const absl::Status opened = reactor->Open(*backend.poller, request.fresh());
   if (!opened.ok()) {
     return RetryableError(absl::StatusCode::kUnavailable, "SYNC_UNAVAILABLE", opened.message(),

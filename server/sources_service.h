@@ -44,11 +44,12 @@ class SourcesService final : public RawSources {
   // Reads the request and runs `answer(Ledger&, source id, request)` on a thread of
   // its own: it waits for commits.
   template <typename Request, typename AnswerFunction>
-  grpc::ServerUnaryReactor* AnswerFromLedger(grpc::CallbackServerContext* context,
+  grpc::ServerUnaryReactor* AnswerFromLedger(RpcMethod rpc, grpc::CallbackServerContext* context,
                                              const grpc::ByteBuffer* bytes,
                                              grpc::ByteBuffer* response, absl::string_view method,
                                              AnswerFunction answer);
   absl::StatusOr<std::unique_ptr<SyncReactor>> Open(const grpc::CallbackServerContext& context,
+                                                    const RpcMeter::Call& call,
                                                     const Caller& caller,
                                                     const v1::SyncSourceRequest& request);
 

@@ -73,6 +73,7 @@ void SyncStream::WriteLocked(const v1::SyncSourceResponse& response) {
 }
 
 void SyncStream::FinishLocked(const absl::Status& status) {
+  call_.End(status.code());
   reactor_->Finish(ToGrpcStatus(status));
   reactor_ = nullptr;
 }

@@ -13,6 +13,7 @@
 #include "connectors/poller.h"
 #include "connectors/sync_observer.h"
 #include "server/access/gate.h"
+#include "server/metrics/rpc_meter.h"
 
 namespace tokeninventory {
 
@@ -20,7 +21,8 @@ namespace tokeninventory {
 // is replaced by newer. Thread-safe; outlives the reactor in the poller's hands.
 class SyncStream final : public SyncObserver {
  public:
-  explicit SyncStream(grpc::ServerWriteReactor<grpc::ByteBuffer>* reactor) : reactor_(reactor) {}
+  SyncStream(const RpcMeter::Call& call, grpc::ServerWriteReactor<grpc::ByteBuffer>* reactor)
+      : call_(call), reactor_(reactor) {}
 
   // SyncObserver.
   void OnProgress(const v1::SyncProgress& progress) override;
@@ -38,6 +40,7 @@ class SyncStream final : public SyncObserver {
   void WriteLocked(const v1::SyncSourceResponse& response) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  const RpcMeter::Call call_;
   Mutex mutex_;
   // Null once finished.
   grpc::ServerWriteReactor<grpc::ByteBuffer>* reactor_ ABSL_GUARDED_BY(mutex_);
@@ -51,10 +54,11 @@ class SyncStream final : public SyncObserver {
 // Deletes itself when gRPC is done with it.
 class SyncReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>, public GuardedStream {
  public:
-  SyncReactor(std::string source, std::unique_ptr<CallMeter::Ticket> ticket)
+  SyncReactor(const RpcMeter::Call& call, std::string source,
+              std::unique_ptr<CallMeter::Ticket> ticket)
       : source_(std::move(source)),
         ticket_(std::move(ticket)),
-        stream_(std::make_shared<SyncStream>(this)) {}
+        stream_(std::make_shared<SyncStream>(call, this)) {}
 
   // Joins or starts a pass. Call once, before the method returns.
   absl::Status Open(Poller& poller, bool fresh);

@@ -46,7 +46,10 @@ std::shared_ptr<grpc::ServerCredentials> MakeTlsCredentials(const TlsFiles& file
 }
 
 TlsFilesMonitor::TlsFilesMonitor(TlsFiles files, Clock* clock)
-    : files_(std::move(files)), clock_(clock), thread_([this] { Run(); }) {}
+    : files_(std::move(files)),
+      clock_(clock),
+      expire_time_(CheckTlsFiles(files_, clock_->Now()).expire_time),
+      thread_([this] { Run(); }) {}
 
 TlsFilesMonitor::~TlsFilesMonitor() {
   {
@@ -78,6 +81,7 @@ void TlsFilesMonitor::Run() {
       LogError("new TLS connections fail until this is mended",
                {{"problems", absl::StrJoin(report.problems, "; ", absl::PairFormatter(": "))}});
     } else if (changed) {
+      expire_time_ = report.expire_time;
       LogInfo("TLS files changed; new connections use them",
               {{"expire_time", absl::FormatTime(report.expire_time)}});
     }

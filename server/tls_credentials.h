@@ -3,6 +3,7 @@
 
 #include <grpcpp/security/server_credentials.h>
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <thread>
@@ -29,11 +30,15 @@ class TlsFilesMonitor {
   TlsFilesMonitor(const TlsFilesMonitor&) = delete;
   TlsFilesMonitor& operator=(const TlsFilesMonitor&) = delete;
 
+  // When the certificate ends that new connections use. By any thread.
+  absl::Time expire_time() const { return expire_time_.load(); }
+
  private:
   void Run();
 
   const TlsFiles files_;
   Clock* const clock_;
+  std::atomic<absl::Time> expire_time_;
   Mutex mutex_;
   CondVar wake_;
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;

@@ -27,36 +27,33 @@ struct Read {
   const Backend& backend;
   Caller caller;
   Request request;
-  grpc::ServerUnaryReactor* reactor;
-  grpc::ByteBuffer* response;
+  UnaryCall call;
 
-  void Finish(absl::StatusOr<std::string> answer) const {
-    Answer(reactor, response, std::move(answer));
-  }
+  void Finish(absl::StatusOr<std::string> answer) const { call.Finish(std::move(answer)); }
 };
 
 // Calls `then(std::shared_ptr<Read<Request>>)` once the snapshot has the request's
 // min_revision.
 template <typename Request, typename Then>
-grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, grpc::CallbackServerContext* context,
+grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, RpcMethod method,
+                                     grpc::CallbackServerContext* context,
                                      const grpc::ByteBuffer* bytes, grpc::ByteBuffer* response,
                                      Then then) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const UnaryCall call(entrance, method, context, response);
   Request request;
   const absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
   if (!caller.ok()) {
-    Answer(reactor, response, caller.status());
-    return reactor;
+    call.Finish(caller.status());
+    return call.reactor();
   }
   const std::int64_t revision = request.min_revision();
   if (revision < 0) {
-    Answer(reactor, response,
-           FieldError("min_revision", "INVALID_MIN_REVISION", "must not be negative"));
-    return reactor;
+    call.Finish(FieldError("min_revision", "INVALID_MIN_REVISION", "must not be negative"));
+    return call.reactor();
   }
   const Backend& backend = *entrance.backend.load();
-  const auto read = std::make_shared<Read<Request>>(
-      Read<Request>{backend, *caller, std::move(request), reactor, response});
+  const auto read =
+      std::make_shared<Read<Request>>(Read<Request>{backend, *caller, std::move(request), call});
   const auto answer = [read, then, revision](bool reached) {
     if (reached) {
       then(read);
@@ -73,7 +70,7 @@ grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, grpc::CallbackSer
   } else {
     backend.inventory->WhenRevision(revision, backend.clock->Now() + kRevisionWait, answer);
   }
-  return reactor;
+  return call.reactor();
 }
 
 // Has a read answered on the scan pool.
@@ -88,21 +85,22 @@ void AnswerOnScanPool(const std::shared_ptr<Read<Request>>& read, AnswerFunction
 
 // A stream of changes.
 template <typename Request>
-grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance,
+grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance, RpcMethod method,
                                                        grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* bytes) {
+  const RpcMeter::Call call(entrance.meter, method);
   Request request;
   const absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
-  if (!caller.ok()) return new RefusedStream(caller.status());
+  if (!caller.ok()) return new RefusedStream(call, caller.status());
   const Backend& backend = *entrance.backend.load();
   absl::StatusOr<WatchSession::Options> options =
       ReadWatchOptions(backend, (*caller)->visible, request);
-  if (!options.ok()) return new RefusedStream(options.status());
+  if (!options.ok()) return new RefusedStream(call, options.status());
   auto ticket = entrance.gate.OpenStream(*caller);
-  if (!ticket.ok()) return new RefusedStream(ticket.status());
-  auto reactor = std::make_unique<WatchReactor>(context, *std::move(ticket));
+  if (!ticket.ok()) return new RefusedStream(call, ticket.status());
+  auto reactor = std::make_unique<WatchReactor>(context, call, *std::move(ticket));
   const absl::Status opened = reactor->Open(*backend.hub, entrance.gate, *std::move(options));
-  if (!opened.ok()) return new RefusedStream(opened);
+  if (!opened.ok()) return new RefusedStream(call, opened);
   return reactor.release();  // deletes itself when done
 }
 
@@ -113,7 +111,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::GetToken(grpc::CallbackServerCo
                                                           grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::GetTokenRequest>>;
   return AtRevision<v1::GetTokenRequest>(
-      entrance_, context, request, response, [](const Call& read) {
+      entrance_, RpcMethod::kGetToken, context, request, response, [](const Call& read) {
         read->Finish(tokeninventory::GetToken(*read->backend.inventory->Current(),
                                               read->caller->visible, read->request));
       });
@@ -124,7 +122,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::BatchGetTokens(
     grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::BatchGetTokensRequest>>;
   return AtRevision<v1::BatchGetTokensRequest>(
-      entrance_, context, request, response, [](const Call& read) {
+      entrance_, RpcMethod::kBatchGetTokens, context, request, response, [](const Call& read) {
         read->Finish(tokeninventory::BatchGetTokens(*read->backend.inventory->Current(),
                                                     read->caller->visible, read->request));
       });
@@ -135,7 +133,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListTokens(grpc::CallbackServer
                                                             grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::ListTokensRequest>>;
   return AtRevision<v1::ListTokensRequest>(
-      entrance_, context, request, response, [](const Call& read) {
+      entrance_, RpcMethod::kListTokens, context, request, response, [](const Call& read) {
         const Backend& backend = read->backend;
         const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
         const absl::StatusOr<ListPlan> plan = PlanList(
@@ -157,7 +155,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::SummarizeTokens(
     grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::SummarizeTokensRequest>>;
   return AtRevision<v1::SummarizeTokensRequest>(
-      entrance_, context, request, response, [](const Call& read) {
+      entrance_, RpcMethod::kSummarizeTokens, context, request, response, [](const Call& read) {
         const std::shared_ptr<const Snapshot> snapshot = read->backend.inventory->Current();
         const absl::StatusOr<SummaryPlan> plan = PlanSummary(
             *snapshot, read->caller->visible, read->request, read->backend.clock->Now());
@@ -176,7 +174,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::SummarizeTokens(
 grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServerContext* context,
                                                               const grpc::ByteBuffer* bytes,
                                                               grpc::ByteBuffer* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const UnaryCall call(entrance_, RpcMethod::kRefreshToken, context, response);
   v1::RefreshTokenRequest request;
   const absl::StatusOr<Caller> caller =
       ReadRequest(entrance_, *context, v1::PrincipalConfig::OPERATOR, *bytes, request);
@@ -186,28 +184,27 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
   if (status.ok()) status = EffectiveView(request.view(), v1::FULL).status();
   if (!status.ok()) {
     Audit(*context, caller, "RefreshToken", request.name(), status);
-    Answer(reactor, response, status);
-    return reactor;
+    call.Finish(status);
+    return call.reactor();
   }
   const Backend& backend = *entrance_.backend.load();
   v1::GetTokenRequest get;
   get.set_name(request.name());
   get.set_view(request.view());
-  backend.refresher->Refresh(request.name(), [&backend, context, caller, reactor, response,
+  backend.refresher->Refresh(request.name(), [&backend, context, caller, call,
                                               get](const absl::StatusOr<std::int64_t>& revision) {
     Audit(*context, caller, "RefreshToken", get.name(), revision.status());
     // The Ledger published before it answered: the snapshot shows it.
-    Answer(reactor, response,
-           revision.ok()
-               ? tokeninventory::GetToken(*backend.inventory->Current(), (*caller)->visible, get)
-               : absl::StatusOr<std::string>(revision.status()));
+    call.Finish(revision.ok() ? tokeninventory::GetToken(*backend.inventory->Current(),
+                                                         (*caller)->visible, get)
+                              : absl::StatusOr<std::string>(revision.status()));
   });
-  return reactor;
+  return call.reactor();
 }
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchTokens(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  return OpenStream<v1::WatchTokensRequest>(entrance_, context, request);
+  return OpenStream<v1::WatchTokensRequest>(entrance_, RpcMethod::kWatchTokens, context, request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
@@ -215,7 +212,7 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
     grpc::ByteBuffer* response) {
   using Call = std::shared_ptr<Read<v1::ListExpirationsRequest>>;
   return AtRevision<v1::ListExpirationsRequest>(
-      entrance_, context, request, response, [](const Call& read) {
+      entrance_, RpcMethod::kListExpirations, context, request, response, [](const Call& read) {
         const Backend& backend = read->backend;
         const std::shared_ptr<const Snapshot> snapshot = backend.inventory->Current();
         const absl::StatusOr<ExpirationPlan> plan = PlanExpirations(
@@ -232,46 +229,45 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchExpirations(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  return OpenStream<v1::WatchExpirationsRequest>(entrance_, context, request);
+  return OpenStream<v1::WatchExpirationsRequest>(entrance_, RpcMethod::kWatchExpirations, context,
+                                                 request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListTokenChanges(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* bytes,
     grpc::ByteBuffer* response) {
-  grpc::ServerUnaryReactor* reactor = context->DefaultReactor();
+  const UnaryCall call(entrance_, RpcMethod::kListTokenChanges, context, response);
   v1::ListTokenChangesRequest request;
   const absl::StatusOr<Caller> caller = ReadRequest(entrance_, *context, kReader, *bytes, request);
   if (!caller.ok()) {
-    Answer(reactor, response, caller.status());
-    return reactor;
+    call.Finish(caller.status());
+    return call.reactor();
   }
   const Backend& backend = *entrance_.backend.load();
   const absl::StatusOr<HistoryQuery> query =
       ParseHistoryQuery(*backend.inventory->Current(), (*caller)->visible, backend.epoch, request);
   if (!query.ok()) {
-    Answer(reactor, response, query.status());
-    return reactor;
+    call.Finish(query.status());
+    return call.reactor();
   }
   // The log is in the store: another thread reads it.
-  const bool accepted = backend.hub->RunOnLogReader([&backend, reactor, response,
-                                                     query = *query](TokenStore& store) {
-    // One more tells whether there is a next page.
-    const absl::StatusOr<std::vector<LogEntry>> entries =
-        store.ReadHistory(query.row, query.before_revision, query.limit + 1);
-    if (!entries.ok()) {
-      Answer(reactor, response,
-             RetryableError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
-                            "the change log cannot be read now", absl::Seconds(5)));
-      return;
-    }
-    Answer(reactor, response, MakeHistoryPage(query, backend.epoch, *entries).SerializeAsString());
-  });
+  const bool accepted =
+      backend.hub->RunOnLogReader([&backend, call, query = *query](TokenStore& store) {
+        // One more tells whether there is a next page.
+        const absl::StatusOr<std::vector<LogEntry>> entries =
+            store.ReadHistory(query.row, query.before_revision, query.limit + 1);
+        if (!entries.ok()) {
+          call.Finish(RetryableError(absl::StatusCode::kUnavailable, "STORE_UNAVAILABLE",
+                                     "the change log cannot be read now", absl::Seconds(5)));
+          return;
+        }
+        call.Finish(MakeHistoryPage(query, backend.epoch, *entries).SerializeAsString());
+      });
   if (!accepted) {
-    Answer(reactor, response,
-           RetryableError(absl::StatusCode::kResourceExhausted, "LOG_READER_BUSY",
-                          "too many reads of the change log at once", absl::Seconds(1)));
+    call.Finish(RetryableError(absl::StatusCode::kResourceExhausted, "LOG_READER_BUSY",
+                               "too many reads of the change log at once", absl::Seconds(1)));
   }
-  return reactor;
+  return call.reactor();
 }
 
 }  // namespace tokeninventory

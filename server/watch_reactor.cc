@@ -32,6 +32,7 @@ void WatchReactor::Write(const WatchMessage& message) {
 }
 
 void WatchReactor::Finish(const absl::Status& status) {
+  call_.End(status.code());
   grpc::ServerWriteReactor<grpc::ByteBuffer>::Finish(ToGrpcStatus(status));
 }
 

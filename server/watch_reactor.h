@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "inventory/watch_hub.h"
 #include "server/access/gate.h"
+#include "server/metrics/rpc_meter.h"
 
 namespace tokeninventory {
 
@@ -21,8 +22,9 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                            public WatchSink,
                            public GuardedStream {
  public:
-  WatchReactor(grpc::CallbackServerContext* context, std::unique_ptr<CallMeter::Ticket> ticket)
-      : context_(context), ticket_(std::move(ticket)) {}
+  WatchReactor(grpc::CallbackServerContext* context, const RpcMeter::Call& call,
+               std::unique_ptr<CallMeter::Ticket> ticket)
+      : context_(context), call_(call), ticket_(std::move(ticket)) {}
 
   // Call once, before the method returns; on an error the reactor was not used.
   absl::Status Open(WatchHub& hub, Gate& gate, WatchSession::Options options);
@@ -42,6 +44,7 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
 
  private:
   grpc::CallbackServerContext* const context_;
+  const RpcMeter::Call call_;
   const std::unique_ptr<CallMeter::Ticket> ticket_;
   std::shared_ptr<WatchSession> session_;
   std::string source_;        // the only one that it is about; empty: all

@@ -21,6 +21,17 @@ std::function<double()> MachineRandom() {
   };
 }
 
+// A request that we stopped says nothing of the vendor.
+void Count(RequestMeter& meter, const absl::StatusOr<HttpResponse>& response, bool is_retry) {
+  if (absl::IsCancelled(response.status())) return;
+  if (is_retry) meter.CountRetry();
+  if (response.ok()) {
+    meter.CountAnswer(response->status);
+  } else {
+    meter.CountNoAnswer();
+  }
+}
+
 RetryingClient::Options WithRandom(RetryingClient::Options options) {
   if (!options.random) options.random = MachineRandom();
   return options;
@@ -86,6 +97,7 @@ HttpOutcome RetryingClient::Send(const HttpRequest& request,
 
     if (outcome.tries == 0) latest = clock_->Now() + options_.total_deadline;
     absl::StatusOr<HttpResponse> response = inner_->Send(request, stop);
+    if (options_.meter != nullptr) Count(*options_.meter, response, outcome.tries > 0);
     ++outcome.tries;
     const absl::Time answered = clock_->Now();
     std::optional<absl::Time> asked_for;

@@ -15,6 +15,7 @@
 #include "base/clock.h"
 #include "connectors/http/http_client.h"
 #include "connectors/http/request_budget.h"
+#include "connectors/http/request_meter.h"
 #include "connectors/http/shared_limits.h"
 #include "tokeninventory/v1/manifest.pb.h"
 
@@ -64,6 +65,8 @@ class RetryingClient {
     // Book every request, even where the vendor's headers tell the limit: the
     // operator set the pace.
     bool always_book = false;
+    // Counts what is sent; null: nobody does.
+    std::shared_ptr<RequestMeter> meter;
   };
 
   // `inner` and `clock` must outlive this. `budget` may be null; without `limits`

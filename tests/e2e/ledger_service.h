@@ -45,7 +45,8 @@ class LedgerService {
   Backend backend_;
   BackendPointer backend_pointer_{nullptr};
   Gate gate_{std::make_shared<const AccessPolicy>(), Clock::Real()};
-  TokenInventoryService service_{{backend_pointer_, gate_}};
+  RpcMeter meter_;
+  TokenInventoryService service_{{backend_pointer_, gate_, meter_}};
   std::unique_ptr<grpc::Server> server_;
   std::unique_ptr<v1::TokenInventory::Stub> tokens_;
 };

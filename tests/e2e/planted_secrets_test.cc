@@ -21,6 +21,7 @@
 #include "grpc/health/v1/health.grpc.pb.h"
 #include "inventory/token_name.h"
 #include "server/access/token_hash.h"
+#include "tests/e2e/scrape.h"
 #include "tests/e2e/service_process.h"
 #include "tests/e2e/test_service.h"
 #include "tests/testing/secret_search.h"
@@ -36,6 +37,7 @@ using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using testing::QuickSim;
 using testing::RunService;
+using testing::Scrape;
 using testing::SecretSearch;
 using testing::ServiceProcess;
 using testing::TempDir;
@@ -118,6 +120,7 @@ class PlantedSecretsTest : public ::testing::Test {
     WriteFile(folder_.File("buildkite.key"), buildkite_ + "\n");
     WriteFile(folder_.File("config.yaml"), absl::StrReplaceAll(
                                                R"(log_level: debug
+metrics: {listen: '127.0.0.1:0'}
 http: {max_attempts: 1}
 access:
   principals:
@@ -302,6 +305,9 @@ sources:
     v1::SummarizeTokensResponse sums;
     context = AsOperator();
     Keep(answers_, *context, tokens_->SummarizeTokens(context.get(), summary, &sums), sums);
+    const Scrape scrape(service_->metrics_port());
+    EXPECT_GT(scrape.Sum("token_inventory_tokens"), 0);
+    absl::StrAppend(&answers_, scrape.text());
     return tokens.tokens_size();
   }
 

@@ -45,14 +45,14 @@ int WaitFor(pid_t pid) {
   return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
 
-// The port of the line that says that it serves; 0 when there is none yet.
-int ServingPort(const std::string& log) {
+// A port, by its field, of the line that says that it serves; 0 when there is none yet.
+int ServingPort(const std::string& log, const std::string& field = "port") {
   const std::size_t line = log.find("\"message\":\"serving\"");
   if (line == std::string::npos) return 0;
-  constexpr absl::string_view kKey = "\"port\":\"";
-  const std::size_t key = log.find(std::string(kKey), line);
+  const std::string before = absl::StrCat("\"", field, "\":\"");
+  const std::size_t key = log.find(before, line);
   if (key == std::string::npos) return 0;
-  const std::size_t begin = key + kKey.size();
+  const std::size_t begin = key + before.size();
   int port = 0;
   return absl::SimpleAtoi(log.substr(begin, log.find('"', begin) - begin), &port) ? port : 0;
 }
@@ -112,6 +112,11 @@ int ServiceProcess::Wait() {
   const int code = WaitFor(pid_);
   pid_ = -1;
   return code;
+}
+
+int ServiceProcess::metrics_port() {
+  MutexLock lock(mutex_);
+  return ServingPort(log_, "metrics_port");
 }
 
 void ServiceProcess::Signal(int signal) const { kill(pid_, signal); }

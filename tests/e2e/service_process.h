@@ -26,6 +26,8 @@ class ServiceProcess {
 
   // 0 when it never served.
   int port() const { return port_; }
+  // Of its metrics; 0 when it does not serve any.
+  int metrics_port();
   pid_t pid() const { return pid_; }
   std::shared_ptr<grpc::Channel> Connect() const;
 

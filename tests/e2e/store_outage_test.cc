@@ -15,6 +15,7 @@
 #include "inventory/token_name.h"
 #include "storage/sqlite_token_store.h"
 #include "storage/verify_store.h"
+#include "tests/e2e/scrape.h"
 #include "tests/e2e/test_service.h"
 #include "tests/e2e/watcher.h"
 #include "tests/testing/fake_clock.h"
@@ -29,10 +30,12 @@ using grpc::health::v1::HealthCheckResponse;
 using testing::FakeClock;
 using testing::FaultyVfs;
 using ::testing::HasSubstr;
+using testing::HttpGet;
 using ::testing::IsEmpty;
 using ::testing::Not;
 using testing::QuickSim;
 using testing::ReasonOf;
+using testing::Scrape;
 using testing::TestService;
 using testing::TrueNames;
 using testing::Watcher;
@@ -41,7 +44,9 @@ using Call = FaultyVfs::Call;
 
 constexpr const char* kSources[] = {"deepset-test", "opal-test", "buildkite-test"};
 // Streams neither end nor are cut while the clock runs fast.
-constexpr char kPatientWatches[] = "watch: {stall_timeout: 1h, max_age: 7d}\n";
+constexpr char kPatientWatches[] =
+    "watch: {stall_timeout: 1h, max_age: 7d}\n"
+    "metrics: {listen: '127.0.0.1:0'}\n";
 
 // Moves a clock on, fifty times as fast as time, until destroyed.
 class FastTime {
@@ -223,6 +228,17 @@ TEST_P(StoreOutageTest, ReadsGoOnAndTheRestRecoversByItself) {
       EXPECT_EQ(HealthOf(service, name), HealthCheckResponse::SERVING) << name;
     }
     EXPECT_EQ(HealthOf(service, "store"), HealthCheckResponse::NOT_SERVING);
+    EXPECT_EQ(HttpGet(service.metrics_port(), "/healthz").status, 200);
+    EXPECT_EQ(HttpGet(service.metrics_port(), "/readyz").status, 503);
+    EXPECT_THAT(HttpGet(service.metrics_port(), "/readyz").body, HasSubstr("failed store"));
+    {
+      const Scrape scrape(service.metrics_port());
+      EXPECT_EQ(scrape["token_inventory_ready"], 0);
+      EXPECT_EQ(scrape["token_inventory_store_writable"], 0);
+      EXPECT_GT(scrape["token_inventory_commit_failures_total"], 0);
+      EXPECT_EQ(scrape.Sum("token_inventory_source_state", "STORE_UNAVAILABLE"), 3);
+      EXPECT_EQ(scrape.Sum("token_inventory_passes_total", "STORE_UNAVAILABLE"), 3);
+    }
     for (const char* id : kSources) {
       const v1::Source source = SourceOf(service, id);
       EXPECT_EQ(source.state(), v1::Source::STORE_UNAVAILABLE) << id;
@@ -242,6 +258,7 @@ TEST_P(StoreOutageTest, ReadsGoOnAndTheRestRecoversByItself) {
     // Nobody calls: the health watch tells, and the token watch gets what was missed.
     FaultyVfs::Get().Clear();
     EXPECT_EQ(store_health.Next(), HealthCheckResponse::SERVING);
+    EXPECT_EQ(HttpGet(service.metrics_port(), "/readyz").status, 200);
     const std::set<std::string> truth = TrueNames(sim_.ReadTruth());
     ASSERT_TRUE(watcher.ReadUntil([&] { return NamesOf(watcher.copy()) == truth; }))
         << watcher.Finish().error_message();

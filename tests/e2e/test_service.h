@@ -54,6 +54,7 @@ class TestService {
   v1::Sources::Stub& sources() { return *sources_; }
   const std::shared_ptr<grpc::Channel>& channel() const { return channel_; }
   int port() const { return app_->port(); }
+  int metrics_port() const { return app_->metrics_port(); }
   const TempDir& folder() const { return folder_; }
 
   // Runs a pass of a source that begins now; its result.

@@ -18,6 +18,7 @@
 #include "absl/strings/str_join.h"
 #include "server/access/token_hash.h"
 #include "server/server_app.h"
+#include "tests/e2e/scrape.h"
 #include "tests/testing/temp_dir.h"
 #include "tokeninventory/v1/sources.grpc.pb.h"
 
@@ -29,6 +30,7 @@ using ::testing::Contains;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::Not;
+using testing::Scrape;
 using testing::TempDir;
 
 void Shell(const std::string& command) {
@@ -327,6 +329,20 @@ TEST_F(TlsTest, BadFilesStopTheStartWithEveryProblem) {
   EXPECT_THAT(CheckTlsFiles(files, absl::Now()).warnings, Contains(HasSubstr("ends at")));
   EXPECT_THAT(CheckTlsFiles(files, absl::Now() + absl::Hours(48)).problems.at(0).second,
               HasSubstr("ended at"));
+}
+
+TEST_F(TlsTest, MetricsTellWhenTheCertificateEnds) {
+  constexpr char kEnd[] = "token_inventory_tls_certificate_expiry_timestamp_seconds";
+  const auto in_days = [](int days) {
+    return absl::ToDoubleSeconds(absl::Now() + absl::Hours(24 * days) - absl::UnixEpoch());
+  };
+  Start(absl::StrCat(kServerOnly, "metrics: {listen: '127.0.0.1:0'}\n"));
+  EXPECT_NEAR(Scrape(app_->metrics_port())[kEnd], in_days(30), 600);
+  certificates_.Sign("server", "ca", kHere, 90);
+  const absl::Time give_up = absl::Now() + absl::Minutes(1);
+  while (Scrape(app_->metrics_port())[kEnd] < in_days(60) && absl::Now() < give_up) {
+  }
+  EXPECT_NEAR(Scrape(app_->metrics_port())[kEnd], in_days(90), 600);
 }
 
 TEST_F(TlsTest, WithoutTlsOnlyLoopbackUnlessToldSo) {
