@@ -297,6 +297,8 @@ class RunningApp final : public ServerApp {
     const auto deadline =
         std::chrono::system_clock::now() + absl::ToChronoMilliseconds(settings_.shutdown_grace);
     if (poller_ != nullptr) ledger_->SetStoreListener(nullptr);
+    // Its thread that accepts connections notices only every two seconds.
+    std::thread monitoring([this] { monitoring_ = nullptr; });
     std::thread shutdown([&] { server_->Shutdown(deadline); });
     std::this_thread::sleep_for(kDrainDelay);
     sources_.Stop();
@@ -308,8 +310,8 @@ class RunningApp final : public ServerApp {
     reflection_v1_.Drain();
     reflection_v1alpha_.Drain();
     shutdown.join();
+    monitoring.join();
     server_ = nullptr;
-    monitoring_ = nullptr;  // until here it told that the service is not ready
     tls_monitor_ = nullptr;
     // In reverse of how they were made; nobody calls any more.
     backend_pointer_ = nullptr;

@@ -21,8 +21,8 @@ TEST(DurationHistogramTest, ABoundBelongsToItsRange) {
   const DurationHistogram::Reading reading = histogram.Read();
   EXPECT_THAT(reading.bounds, ElementsAre(absl::Milliseconds(1), absl::Seconds(1)));
   EXPECT_THAT(reading.counts, ElementsAre(3, 2, 1));
-  EXPECT_EQ(reading.sum, absl::Milliseconds(2) + absl::Nanoseconds(1) + absl::Seconds(1) +
-                             absl::Hours(1));
+  EXPECT_EQ(reading.sum,
+            absl::Milliseconds(2) + absl::Nanoseconds(1) + absl::Seconds(1) + absl::Hours(1));
 }
 
 TEST(DurationHistogramTest, ThreadsLoseNothing) {

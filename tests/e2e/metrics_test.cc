@@ -85,15 +85,16 @@ TEST_F(MetricsTest, TokensAreCountedAsListShowsThem) {
   std::map<std::string, std::pair<int, int>> ending;  // at least, at most
   std::map<std::string, absl::Time> soonest;
   for (const auto& [name, token] : tokens) {
-    const std::string labels = absl::StrCat("source=\"", token.source().substr(8),
-                                            "\",provider=\"", token.provider(), "\"");
+    const std::string labels = absl::StrCat("source=\"", token.source().substr(8), "\",provider=\"",
+                                            token.provider(), "\"");
     counts[absl::StrCat("token_inventory_tokens{", labels, ",state=\"",
                         v1::Token::State_Name(token.state()), "\",kind=\"", token.kind(), "\"}")] +=
         1;
     if (token.state() != v1::Token::ACTIVE || !token.has_effective_expire_time()) continue;
     const absl::Time end = FromProto(token.effective_expire_time());
     if (end <= after) continue;
-    soonest.emplace(labels, end).first->second = std::min(soonest[labels], end);
+    absl::Time& next = soonest.emplace(labels, end).first->second;
+    next = std::min(next, end);
     for (const int days : {1, 3, 7, 14, 30}) {
       auto& [least, most] = ending[absl::StrCat("token_inventory_tokens_expiring{", labels,
                                                 ",within=\"", days, "d\"}")];
@@ -145,7 +146,8 @@ TEST_F(MetricsTest, SourcesTellWhatTheirPassesCameTo) {
               static_cast<double>(Source("opal-test").last_complete_time().seconds()), 1);
   const auto asked = [&] {
     double requests = 0;
-    for (const auto& request : sim_.Requests()) requests += absl::StrContains(request.target, "/v1/tokens");
+    for (const auto& request : sim_.Requests())
+      requests += absl::StrContains(request.target, "/v1/tokens");
     return requests;
   };
   EXPECT_EQ(scrape.Sum("token_inventory_vendor_requests_total", kOpal), asked());
@@ -249,8 +251,8 @@ TEST_F(MetricsTest, CallsAndStreams) {
   EXPECT_EQ(scrape[calls("TokenInventory/GetToken", "OK")], 3);
   EXPECT_EQ(scrape[calls("TokenInventory/GetToken", "NOT_FOUND")], 1);
   EXPECT_EQ(scrape[calls("TokenInventory/GetToken", "INVALID_ARGUMENT")], 1);
-  EXPECT_EQ(scrape["token_inventory_rpc_duration_seconds_count{method=\"TokenInventory/GetToken\"}"],
-            5);
+  EXPECT_EQ(
+      scrape["token_inventory_rpc_duration_seconds_count{method=\"TokenInventory/GetToken\"}"], 5);
   EXPECT_EQ(scrape["token_inventory_rpc_duration_seconds_bucket{method=\"TokenInventory/GetToken\""
                    ",le=\"+Inf\"}"],
             5);
@@ -344,8 +346,9 @@ TEST(MetricsConfigTest, LoopbackUnlessToldSo) {
   EXPECT_THAT(check("metrics: {listen: nowhere}\n").problems,
               ::testing::Contains(HasSubstr("must be HOST:PORT")));
   // That gRPC may be served to everyone says nothing of the metrics.
-  EXPECT_THAT(check("insecure: true\nmetrics: {listen: '0.0.0.0:9464'}\n").problems,
-              ::testing::Contains(AllOf(HasSubstr("metrics.listen"), HasSubstr("is not loopback"))));
+  EXPECT_THAT(
+      check("insecure: true\nmetrics: {listen: '0.0.0.0:9464'}\n").problems,
+      ::testing::Contains(AllOf(HasSubstr("metrics.listen"), HasSubstr("is not loopback"))));
   const LoadedConfig open = check("metrics: {listen: '0.0.0.0:9464', insecure: true}\n");
   EXPECT_TRUE(open.problems.empty());
   EXPECT_THAT(open.warnings, ::testing::Contains(HasSubstr("serving metrics without TLS")));

@@ -54,7 +54,8 @@ double Scrape::operator[](const std::string& series) const {
 double Scrape::Sum(const std::string& name, const std::string& label) const {
   double sum = 0;
   for (const auto& [series, value] : series_) {
-    if ((series == name || absl::StartsWith(series, name + "{")) && absl::StrContains(series, label)) {
+    if ((series == name || absl::StartsWith(series, name + "{")) &&
+        absl::StrContains(series, label)) {
       sum += value;
     }
   }

@@ -12,10 +12,10 @@
 namespace tokeninventory {
 namespace {
 
-using testing::MakeToken;
-using testing::SnapshotMaker;
 using ::testing::ElementsAre;
+using testing::MakeToken;
 using ::testing::Pair;
+using testing::SnapshotMaker;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'800'000'000);
 
@@ -50,15 +50,19 @@ TEST(CountTokensTest, CountsWhatListShows) {
                             .Put(202, elsewhere)
                             .Build();
 
-  const std::vector<TokenCounts> counts = CountTokens(*snapshot, kNow);
-  ASSERT_EQ(counts.size(), 3u);
-  EXPECT_THAT(counts[0].by_state_and_kind,
+  const std::vector<TokenCounts> all = CountTokens(*snapshot, kNow);
+  ASSERT_EQ(all.size(), 3u);
+  const auto of = [&](const char* source) {
+    return all[static_cast<std::size_t>(snapshot->FindSource(source))];
+  };
+  EXPECT_THAT(of("acme").by_state_and_kind,
               ElementsAre(Pair(Pair(v1::Token::ACTIVE, "personal"), 2),
                           Pair(Pair(v1::Token::ACTIVE, "service"), 2),
                           Pair(Pair(v1::Token::EXPIRED, "personal"), 1)));
-  EXPECT_EQ(counts[0].missing, 1);
-  EXPECT_THAT(counts[1].by_state_and_kind, ElementsAre(Pair(Pair(v1::Token::ACTIVE, "personal"), 1)));
-  EXPECT_TRUE(counts[2].by_state_and_kind.empty());
+  EXPECT_EQ(of("acme").missing, 1);
+  EXPECT_THAT(of("other").by_state_and_kind,
+              ElementsAre(Pair(Pair(v1::Token::ACTIVE, "personal"), 1)));
+  EXPECT_TRUE(of("empty").by_state_and_kind.empty());
 }
 
 TEST(CountTokensTest, LooksAheadFromNow) {

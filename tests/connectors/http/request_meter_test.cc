@@ -21,18 +21,19 @@ TEST(RequestMeterTest, CodesAreBounded) {
   EXPECT_THAT(meter.Read().by_code, IsEmpty());
   for (int status = -1; status < 1000; ++status) meter.CountAnswer(status);
   meter.CountNoAnswer();
-  EXPECT_THAT(meter.Read().by_code,
-              UnorderedElementsAre(Pair("2xx", 100), Pair("3xx", 100), Pair("4xx", 94),
-                                   Pair("5xx", 97), Pair("400", 1), Pair("401", 1), Pair("403", 1),
-                                   Pair("404", 1), Pair("422", 1), Pair("429", 1), Pair("500", 1),
-                                   Pair("502", 1), Pair("503", 1), Pair("other", 601),
-                                   Pair("none", 1)));
+  EXPECT_THAT(
+      meter.Read().by_code,
+      UnorderedElementsAre(Pair("2xx", 100), Pair("3xx", 100), Pair("4xx", 94), Pair("5xx", 97),
+                           Pair("400", 1), Pair("401", 1), Pair("403", 1), Pair("404", 1),
+                           Pair("422", 1), Pair("429", 1), Pair("500", 1), Pair("502", 1),
+                           Pair("503", 1), Pair("other", 601), Pair("none", 1)));
 }
 
 // Gives these answers, one after the other.
 class ScriptedVendor final : public HttpClient {
  public:
-  explicit ScriptedVendor(std::vector<absl::StatusOr<int>> answers) : answers_(std::move(answers)) {}
+  explicit ScriptedVendor(std::vector<absl::StatusOr<int>> answers)
+      : answers_(std::move(answers)) {}
   absl::StatusOr<HttpResponse> Send(const HttpRequest&, std::stop_token) override {
     const absl::StatusOr<int> answer = answers_.at(next_++);
     if (!answer.ok()) return answer.status();
@@ -49,7 +50,8 @@ class ScriptedVendor final : public HttpClient {
 TEST(RequestMeterTest, EveryTryCountsAndTheLaterOnesAreRetries) {
   testing::CrowdClock clock;
   const testing::CrowdClock::Member member(clock);
-  ScriptedVendor vendor({503, absl::UnavailableError("reset"), 200, absl::CancelledError("stopped")});
+  ScriptedVendor vendor(
+      {503, absl::UnavailableError("reset"), 200, absl::CancelledError("stopped")});
   RetryingClient::Options options;
   options.first_backoff = absl::ZeroDuration();
   options.meter = std::make_shared<RequestMeter>();
