@@ -37,7 +37,8 @@ class ServiceMetrics {
   // The configuration was read again, now: whether the service goes on with it.
   void NoteReload(bool is_good);
 
-  // `certificate_end` tells when the service's own certificate ends. Call before the first Text.
+  // Knows when the service's own certificate ends; null: it has none. Lives longer than this. Call
+  // before the first Text.
   void SetTls(const TlsFilesMonitor* tls) { tls_ = tls; }
 
   // In Prometheus' text format. Every metric is in docs/metrics.md.
