@@ -54,7 +54,7 @@ def model: comments as $c
 def prose($names; $self): split("`") | to_entries
   | map(if .key % 2 == 1 then .value else
       .value | gsub("<"; "&lt;")
-      | gsub("(?<![A-Za-z.])(?<p>(Sources|TokenInventory)\\.)?(?<n>([A-Z][a-z]+){2,})(?![A-Za-z.])";
+      | gsub("(?<![A-Za-z.])(?<p>(Sources|TokenInventory)\\.)?(?<n>([A-Z][a-z]+){2,})(?![A-Za-z]|\\.[A-Za-z])";
              if .n != $self and $names[.n] then "[\(.p // "")\(.n)](#\(.n | anchor))" else "\(.p // "")\(.n)" end)
     end) | join("`");
 def paragraph($names; $self): (. // "") | gsub("(?m)^ "; "") | sub("\\s+$"; "") | prose($names; $self);
@@ -96,7 +96,7 @@ def described($names): .name as $self | "### \(.name)\n\n"
 | if $forgotten != [] then error("neither shown nor left out: \($forgotten)") else . end
 | [chapters[] | . as [$name, $title] | $all[] | select(.name == $name) | model + {$title}] as $files
 | ([$files[].services[] | .name, .methods[].name] + [$files[].types[].name]) as $headings
-| ($headings | group_by(anchor) | map(select(length > 1))) as $twins
+| ($headings + [chapters[][1] | gsub(" "; "-")] | group_by(anchor) | map(select(length > 1))) as $twins
 | if $twins != [] then error("the same anchor: \($twins)") else . end
 | ($headings | map({key: ., value: true}) | from_entries) as $names
 | "# API reference\n\n"

@@ -138,7 +138,7 @@ def handle(message, args):
 def follow(stub, args):
     delay = 0.5
     while True:
-        request = token_inventory_pb2.WatchExpirationsRequest(
+        request = expiration_pb2.WatchExpirationsRequest(
             parent="sources/-",
             filter=args.filter,
             resume_token=load(args.state),
