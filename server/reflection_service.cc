@@ -21,6 +21,8 @@ void CollectFiles(const FileDescriptor* file, absl::flat_hash_set<const FileDesc
   if (file == nullptr || !seen.insert(file).second) return;
   google::protobuf::FileDescriptorProto proto;
   file->CopyTo(&proto);
+  // Without them grpcurl writes `expire_time` where everyone else writes `expireTime`.
+  file->CopyJsonNameTo(&proto);
   out.push_back(proto.SerializeAsString());
   for (int i = 0; i < file->dependency_count(); ++i) CollectFiles(file->dependency(i), seen, out);
 }

@@ -1,5 +1,6 @@
 // The service as its clients meet it: real gRPC, real SQLite, real HTTP.
 #include <gmock/gmock.h>
+#include <google/protobuf/descriptor.pb.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -7,6 +8,7 @@
 #include <string>
 
 #include "grpc/health/v1/health.grpc.pb.h"
+#include "grpc/reflection/v1/reflection.grpc.pb.h"
 #include "tests/e2e/test_service.h"
 #include "tests/e2e/watcher.h"
 
@@ -420,6 +422,37 @@ TEST_F(ServiceTest, HealthIsServing) {
   request.set_service("nobody");
   grpc::health::v1::HealthCheckResponse response;
   EXPECT_EQ(health->Check(&context, request, &response).error_code(), grpc::StatusCode::NOT_FOUND);
+}
+
+// A client that knows the protos by reflection only writes JSON with the names that it is told.
+TEST_F(ServiceTest, ReflectionTellsTheJsonNamesOfFields) {
+  TestService service(sim_);
+  grpc::ClientContext context;
+  const auto stream = grpc::reflection::v1::ServerReflection::NewStub(service.channel())
+                          ->ServerReflectionInfo(&context);
+  grpc::reflection::v1::ServerReflectionRequest request;
+  request.set_file_containing_symbol("tokeninventory.v1.Token");
+  grpc::reflection::v1::ServerReflectionResponse response;
+  ASSERT_TRUE(stream->Write(request));
+  ASSERT_TRUE(stream->Read(&response));
+  stream->WritesDone();
+  EXPECT_TRUE(stream->Finish().ok());
+
+  int fields = 0;
+  for (const std::string& bytes : response.file_descriptor_response().file_descriptor_proto()) {
+    google::protobuf::FileDescriptorProto file;
+    ASSERT_TRUE(file.ParseFromString(bytes));
+    for (const auto& message : file.message_type()) {
+      for (const auto& field : message.field()) {
+        EXPECT_TRUE(field.has_json_name()) << message.name() << '.' << field.name();
+        if (field.name() == "expire_time") {
+          EXPECT_EQ(field.json_name(), "expireTime");
+        }
+        ++fields;
+      }
+    }
+  }
+  EXPECT_GT(fields, 30);
 }
 
 TEST_F(ServiceTest, SourcesTellTheirFreshnessAndCoverage) {
