@@ -2,6 +2,7 @@
 //
 // What is told comes at least once: the resume token is saved only after the work is done, so a
 // crash between the two tells an event again, with the same event_id.
+#include <absl/status/status.h>
 #include <fcntl.h>
 #include <google/protobuf/util/time_util.h>
 #include <grpcpp/grpcpp.h>
@@ -88,7 +89,8 @@ Why ReadError(const grpc::Status& error) {
 }
 
 void ShowError(const grpc::Status& error) {
-  std::cerr << "code " << error.error_code() << ' ' << ReadError(error).reason << ": "
+  const auto code = static_cast<absl::StatusCode>(error.error_code());  // the same numbers
+  std::cerr << absl::StatusCodeToString(code) << ' ' << ReadError(error).reason << ": "
             << error.error_message() << std::endl;
 }
 

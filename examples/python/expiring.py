@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """Lists the tokens that expire soon, then follows the notices of those that do.
 
-With --webhook each notice is posted as JSON, which Slack and most others take. What is told comes
-at least once: the resume token is saved only after the work is done, so a crash between the two
-tells an event again, with the same event_id. Receivers drop ids that they have seen.
+With --webhook each notice is posted as JSON, as Slack's incoming webhooks want it. What is told
+comes at least once: the resume token is saved only after the work is done, so a crash between the
+two tells an event again, with the same event_id. Receivers drop ids that they have seen.
 """
 
 import argparse
