@@ -12,6 +12,7 @@ def chapters: [
   ["tokeninventory/v1/watch.proto", "Streams"],
   ["google/rpc/error_details.proto", "Errors"]];
 def left_out: ["tokeninventory/v1/config.proto", "tokeninventory/v1/manifest.proto",
+  "tokeninventory/v1/tokenctl_config.proto", "tokeninventory/internal/v1/page_worker.proto",
   "tokeninventory/internal/v1/cursor.proto"];
 
 def anchor: ascii_downcase | gsub("[^a-z0-9_-]"; "");
