@@ -134,7 +134,12 @@ int Main(int argc, char** argv) {
     command->fallthrough();  // --data and --config may stand behind
   }
   cli.require_subcommand(0, 1);
-  CLI11_PARSE(cli, argc, argv);
+  try {
+    cli.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    // The library has a code for each mistake, and 0 where help was asked for.
+    return cli.exit(error) == 0 ? 0 : 2;
+  }
 
   if (hash_command->parsed()) return HashToken(new_token);
   if (check_command->parsed()) return CheckManifest(check, std::cout);
