@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/yaml_proto.h"
 #include "tokenctl/commands/commands.h"
+#include "tokenctl/text/printable.h"
 #include "tokenctl/text/times.h"
 
 namespace tokeninventory::tokenctl {
@@ -43,6 +45,17 @@ class Parser {
   CLI::App& app() { return app_; }
 
   CommandSpec Describe() const { return Describe(app_); }
+
+  // CLI11 misses the command where the one that was given is none.
+  std::string Explain(const CLI::ParseError& error) const {
+    const std::vector<std::string> rest = app_.remaining();
+    if (!app_.get_subcommands().empty() || rest.empty()) return error.what();
+    std::vector<std::string> names;
+    for (const CLI::App* command : app_.get_subcommands({})) names.push_back(command->get_name());
+    const std::string nearest = NearestName(rest[0], names);
+    return absl::StrCat("there is no ", Printable(rest[0]),
+                        nearest.empty() ? "" : absl::StrCat(" (did you mean ", nearest, "?)"));
+  }
 
  private:
   CLI::App* AddCommand(const char* name, const char* description) {
@@ -391,7 +404,7 @@ std::optional<int> ParseCommandLine(int argc, const char* const* argv, CommandLi
     const std::string help = commands.empty()
                                  ? "tokenctl --help"
                                  : absl::StrCat("tokenctl ", commands[0]->get_name(), " --help");
-    err << "tokenctl: " << error.what() << "; see `" << help << "`\n";
+    err << "tokenctl: " << parser->Explain(error) << "; see `" << help << "`\n";
     return line.is_check ? static_cast<int>(kCheckUnknown) : static_cast<int>(kUsage);
   }
   if (line.run) line.run = [parser, run = line.run](Session& session) { return run(session); };

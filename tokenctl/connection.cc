@@ -26,7 +26,6 @@ std::shared_ptr<grpc::Channel> MakeChannel(const ConnectionSettings& settings) {
   arguments.SetMaxReceiveMessageSize(kMaxMessageBytes);
   // Streams say themselves how long to wait before they try again.
   arguments.SetInt(GRPC_ARG_INITIAL_RECONNECT_BACKOFF_MS, 200);
-  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, 200);
   arguments.SetInt(GRPC_ARG_MAX_RECONNECT_BACKOFF_MS, 5000);
   // A proxy that the environment names would see what is sent without TLS.
   if (!settings.tls) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);

@@ -35,8 +35,8 @@ TEST(TimelineTest, ShowsDaysOwnersAndSources) {
             "\n"
             "By owner\n"
             "  ann         3 ██████████████████  2 hours ago: late\n"
-            "  (not told)  1 ██████              first in 30 hours: ci\n"
             "  bob         1 ██████              first in 2 hours: deploy\n"
+            "  (not told)  1 ██████              first in 30 hours: ci\n"
             "\n"
             "By source\n"
             "  opal     4 ██████████████████  2 hours ago: late\n"
@@ -52,7 +52,7 @@ TEST(TimelineTest, ManyOwnersAreTheTenLargest) {
     }
   }
   const std::string text = RenderTimeline(entries, absl::Hours(24), times, kTerminal);
-  EXPECT_NE(text.find("By owner\n  owner-5   4 "), std::string::npos) << text;
+  EXPECT_NE(text.find("By owner\n  owner-5  4 "), std::string::npos) << text;
   EXPECT_NE(text.find("  ⋮ 3 more with 3\n"), std::string::npos) << text;
 }
 

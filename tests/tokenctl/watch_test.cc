@@ -131,10 +131,20 @@ TEST(TokenctlWatchTest, NoticesAreFollowedOverARestart) {
   service.SyncAll();
   TokenctlProcess watch({"expirations", "watch", "-o", "json", "-s", SocketOf(service)});
   ASSERT_TRUE(watch.AwaitOutput("\"synced\"")) << watch.Errors();
+  v1::ListExpirationsRequest request;
+  request.set_parent("sources/opal-test");
+  v1::ListExpirationsResponse open;
+  grpc::ClientContext context;
+  ASSERT_TRUE(service.tokens().ListExpirations(&context, request, &open).ok());
+  ASSERT_GT(open.expirations_size(), 0);
+  const std::string renewed = open.expirations(0).token().provider_token_id();
   service.Stop();
   ASSERT_TRUE(watch.AwaitError("trying again"));
   service.Start();
-  ASSERT_TRUE(watch.AwaitError("connected again"));
+  ASSERT_TRUE(sim.RenewToken(*vendor_sim::Uuid::Parse(renewed),
+                             vendor_sim::RealNow() + std::chrono::hours(24 * 3000)));
+  service.Sync("opal-test");
+  ASSERT_TRUE(watch.AwaitOutput("\"EXTENDED\"")) << watch.Errors();
   watch.End(SIGINT);
   std::map<std::string, int> told;
   for (const auto& message : ParseLines<v1::WatchExpirationsResponse>(watch.Output())) {

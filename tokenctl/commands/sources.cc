@@ -1,4 +1,5 @@
 // sources: how fresh is what we know?
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "base/proto_time.h"
 #include "tokenctl/commands/commands.h"
@@ -29,28 +30,28 @@ Cell FreshnessCell(const v1::Source& source, const TimeFormat& times) {
 }
 
 void PrintTable(Session& session, const std::vector<v1::Source>& sources, bool whole) {
-  std::vector<Row> rows;
-  bool errors = false;
-  for (const v1::Source& source : sources) {
-    const std::string left = RequestsLeft(source.rate_limits());
-    errors = errors || !source.error().empty();
-    rows.push_back({Printable(SourceId(source.name())),
-                    Printable(source.provider()),
-                    {v1::Source::State_Name(source.state()), StyleOf(source.state())},
-                    absl::StrCat(source.token_count()),
-                    FreshnessCell(source, session.times),
-                    NextCell(source, session.times),
-                    left.empty() ? Cell("-", Style::kDim) : Cell(left),
-                    {Printable(source.error()), Style::kWarning}});
-  }
   std::vector<Column> columns = {{.title = "SOURCE", .cut_to = whole ? 0 : 10},
-                                 {.title = "VENDOR", .optional = !whole},
                                  {.title = "STATE"},
                                  {.title = "TOKENS", .right = true},
                                  {.title = "READ WHOLE"},
                                  {.title = "NEXT"},
                                  {.title = "REQS LEFT", .right = true, .optional = !whole},
-                                 {.title = errors ? "ERROR" : "", .cut_to = whole ? 0 : 12}};
+                                 {.title = "VENDOR", .optional = !whole}};
+  const bool errors =
+      absl::c_any_of(sources, [](const v1::Source& source) { return !source.error().empty(); });
+  if (errors) columns.push_back({.title = "ERROR", .cut_to = whole ? 0 : 12});
+  std::vector<Row> rows;
+  for (const v1::Source& source : sources) {
+    const std::string left = RequestsLeft(source.rate_limits());
+    rows.push_back({Printable(SourceId(source.name())),
+                    {v1::Source::State_Name(source.state()), StyleOf(source.state())},
+                    absl::StrCat(source.token_count()),
+                    FreshnessCell(source, session.times),
+                    NextCell(source, session.times),
+                    left.empty() ? Cell("-", Style::kDim) : Cell(left),
+                    Printable(source.provider())});
+    if (errors) rows.back().emplace_back(Printable(source.error()), Style::kWarning);
+  }
   session.out << Table(columns, session.terminal).Render(rows);
 }
 

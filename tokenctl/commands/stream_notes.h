@@ -10,8 +10,8 @@
 
 namespace tokeninventory::tokenctl {
 
-// Longest silence that the service is asked for.
-inline constexpr int kProgressSeconds = 15;
+// Longest silence that the service is asked for: three of them, and the stream is taken for dead.
+inline constexpr int kProgressSeconds = 5;
 
 inline std::string LostNote(const std::string& why, absl::Duration delay) {
   return absl::StrCat(why, " (trying again in ", DurationText(absl::Ceil(delay, absl::Seconds(1))),

@@ -5,6 +5,7 @@
 #include <map>
 #include <memory>
 
+#include "absl/algorithm/container.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
@@ -50,7 +51,10 @@ std::string WhatHappened(const v1::TokenEvent& event, const TimeFormat& times) {
                           BriefText(token, "effective_expire_time", times));
     case v1::TokenEvent::MODIFIED: {
       std::vector<std::string> parts;
-      for (const std::string& path : event.changed_fields().paths()) {
+      const auto& paths = event.changed_fields().paths();
+      const bool expiry = absl::c_linear_search(paths, "expire_time");
+      for (const std::string& path : paths) {
+        if (expiry && path == "effective_expire_time") continue;  // follows from it
         const std::string value = BriefText(token, path, times);
         parts.push_back(absl::StrCat(path, ": ", value.empty() ? "-" : value));
       }

@@ -116,9 +116,13 @@ std::string ByDay(const std::vector<TimelineEntry>& entries, absl::Duration with
 
 std::string ByKey(const std::vector<TimelineEntry>& entries, std::string TimelineEntry::*key,
                   const TimeFormat& times, const Terminal& terminal) {
-  std::map<std::string, Line> groups;
+  // In the order of their first end, which is also that of equal counts.
+  std::vector<Line> lines;
+  std::map<std::string, std::size_t> places;
   for (const TimelineEntry& entry : entries) {
-    Line& line = groups[entry.*key];
+    const auto [place, is_new] = places.try_emplace(entry.*key, lines.size());
+    if (is_new) lines.emplace_back();
+    Line& line = lines[place->second];
     if (line.count++ == 0) {
       line.label = (entry.*key).empty() ? "(not told)" : entry.*key;
       line.style = UrgencyOf(entry.end, times.now);
@@ -126,8 +130,6 @@ std::string ByKey(const std::vector<TimelineEntry>& entries, std::string Timelin
                                 ": ", entry.name);
     }
   }
-  std::vector<Line> lines;
-  for (auto& [_, line] : groups) lines.push_back(std::move(line));
   std::stable_sort(lines.begin(), lines.end(),
                    [](const Line& a, const Line& b) { return a.count > b.count; });
   std::string more;
