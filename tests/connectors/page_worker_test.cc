@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <signal.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -397,9 +398,12 @@ TEST_F(LostWorkerTest, KilledBetweenPasses) {
   Make(kManifest);
   EXPECT_EQ(RunWith("nothing").state(), v1::Source::OK);
   for (int i = 0; i < 3; ++i) {
-    ASSERT_THAT(WorkerPids(), SizeIs(1));
-    kill(WorkerPids()[0], SIGKILL);
-    while (!WorkerPids().empty()) std::this_thread::yield();
+    const std::vector<pid_t> workers_now = WorkerPids();
+    ASSERT_THAT(workers_now, SizeIs(1));
+    kill(workers_now[0], SIGKILL);
+    // Dead, and left for the pool to find.
+    siginfo_t end = {};
+    waitid(P_PID, static_cast<id_t>(workers_now[0]), &end, WEXITED | WNOWAIT);
     EXPECT_EQ(RunWith("nothing").state(), v1::Source::OK);
   }
 }
