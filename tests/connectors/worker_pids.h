@@ -5,7 +5,7 @@
 
 #include <filesystem>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -15,9 +15,12 @@
 
 namespace tokeninventory::testing {
 
+// Empty when the process is gone, also when it goes while this reads.
 inline std::string ReadProcFile(pid_t pid, const std::string& name) {
   std::ifstream in(absl::StrCat("/proc/", pid, "/", name), std::ios::binary);
-  return std::string(std::istreambuf_iterator<char>(in), {});
+  std::ostringstream text;
+  text << in.rdbuf();  // unlike an iterator, it takes an error for the end
+  return text.str();
 }
 
 // What a line `Name:<tab>value` of /proc/PID/status says.

@@ -22,7 +22,7 @@ TEST(DroppedSecretTest, IsCountedAndNotKept) {
   const v1::SyncResult result = world.Pass();
   EXPECT_EQ(result.state(), v1::Source::OK) << result.error();
   EXPECT_EQ(result.stats().secrets_dropped(), 1);
-  EXPECT_EQ(world.ledger().Token(id.ToString()).display_name(), "");
+  EXPECT_EQ(world.ledger().Token(id.ToString(), world.source()).display_name(), "");
   const v1::Source status = world.Status();
   EXPECT_EQ(status.last_sync_stats().secrets_dropped(), 1);
   EXPECT_FALSE(absl::StrContains(status.DebugString(), secret));
