@@ -7,6 +7,7 @@
 
 #include "absl/numeric/bits.h"
 #include "absl/strings/strip.h"
+#include "base/prefetch.h"
 #include "inventory/filter/field_reader.h"
 #include "inventory/token_bytes.h"
 
@@ -305,10 +306,10 @@ std::uint64_t Term::MatchBytesOf(std::uint64_t rows, RowSource row_of) const {
     FilterRow& at = asked[count++] = row_of(row);
     at.row = row;
   });
-  for (std::size_t i = 1; i < std::min(kAhead, count); ++i) Prefetch(asked[i]);
+  for (std::size_t i = 1; i < std::min(kAhead, count); ++i) PrefetchBytes(asked[i].bytes);
   std::uint64_t matching = 0;
   for (std::size_t i = 0; i < count; ++i) {
-    if (i + kAhead < count) Prefetch(asked[i + kAhead]);
+    if (i + kAhead < count) PrefetchBytes(asked[i + kAhead].bytes);
     if (MatchesBytes(asked[i])) matching |= Bit(asked[i].row);
   }
   return matching;
@@ -316,15 +317,6 @@ std::uint64_t Term::MatchBytesOf(std::uint64_t rows, RowSource row_of) const {
 
 bool Term::IsFullOnly() const {
   return !steps.empty() && steps.front().number >= kFirstFullOnlyField;
-}
-
-void Term::Prefetch(const FilterRow& row) {
-  // All of a usual token, although less is read: that is twice as fast as
-  // skipping some lines of each (measured).
-  constexpr std::size_t kLine = 64;
-  constexpr std::size_t kMost = 16 * kLine;
-  const std::size_t end = std::min(row.bytes.size(), kMost);
-  for (std::size_t at = 0; at < end; at += kLine) __builtin_prefetch(row.bytes.data() + at);
 }
 
 bool Term::MatchesBytes(const FilterRow& row) const {

@@ -64,7 +64,6 @@ struct Term {
   bool IsFullOnly() const;
   bool MatchesBytes(const FilterRow& row) const;
   std::uint64_t MatchBytesOf(std::uint64_t rows, RowSource row_of) const;
-  static void Prefetch(const FilterRow& row);
 };
 
 // Sets what `term` needs for columns from its steps, test and values.
