@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/prefetch.h"
 #include "base/proto_time.h"
 #include "base/status_macros.h"
 #include "inventory/answers.h"
@@ -16,16 +17,9 @@
 namespace tokeninventory {
 namespace {
 
-// A token of the page, and where it stands in the order.
-struct Found {
-  TokenRef token;
-  std::string key;    // OrderBy::SortKey; empty in storage order
-  SortedEntry entry;  // where an index gave it
-};
-
 // The page and what is around it.
 struct Page {
-  std::vector<Found> tokens;
+  std::vector<TokenRef> tokens;
   bool more = false;  // behind it, or before it for a backward page
 };
 
@@ -34,7 +28,7 @@ bool Matches(const ListPlan& plan, const TokenRef& token) {
 }
 
 // Cuts what was found, nearest to the cursor first, down to the page.
-Page CutPage(const ListPlan& plan, std::vector<Found> found, bool more) {
+Page CutPage(const ListPlan& plan, std::vector<TokenRef> found) {
   Page page;
   const auto skip = static_cast<std::size_t>(
       std::min<std::int64_t>(plan.skip, static_cast<std::int64_t>(found.size())));
@@ -42,11 +36,12 @@ Page CutPage(const ListPlan& plan, std::vector<Found> found, bool more) {
   std::size_t end = skip;
   while (end < found.size() && end - skip < static_cast<std::size_t>(plan.page_size) &&
          bytes < kMaxPageBytes) {
-    bytes += found[end++].token.bytes(plan.view).size();
+    bytes += found[end++].bytes(plan.view).size();
   }
-  page.more = more || end < found.size();
-  page.tokens.assign(std::make_move_iterator(found.begin() + static_cast<std::ptrdiff_t>(skip)),
-                     std::make_move_iterator(found.begin() + static_cast<std::ptrdiff_t>(end)));
+  page.more = end < found.size();
+  found.resize(end);
+  found.erase(found.begin(), found.begin() + static_cast<std::ptrdiff_t>(skip));
+  page.tokens = std::move(found);
   if (plan.cursor.backward()) std::reverse(page.tokens.begin(), page.tokens.end());
   return page;
 }
@@ -58,12 +53,12 @@ std::size_t Wanted(const ListPlan& plan) {
 }
 
 Page FindInStorageOrder(const Snapshot& snapshot, const ListPlan& plan) {
-  std::vector<Found> found;
+  std::vector<TokenRef> found;
   const std::size_t wanted = Wanted(plan);
   if (plan.cursor.backward()) {
     snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef& token) {
       if (token.row >= plan.cursor.after()) return false;
-      found.push_back(Found{token, {}, {}});
+      found.push_back(token);
       // Only the last ones count.
       if (found.size() >= 2 * wanted) {
         found.erase(found.begin(), found.end() - static_cast<std::ptrdiff_t>(wanted));
@@ -73,24 +68,25 @@ Page FindInStorageOrder(const Snapshot& snapshot, const ListPlan& plan) {
     std::reverse(found.begin(), found.end());
   } else {
     snapshot.Scan(plan.cursor.after(), plan.scan, plan.filter, [&](const TokenRef& token) {
-      found.push_back(Found{token, {}, {}});
+      found.push_back(token);
       return found.size() < wanted;
     });
   }
-  return CutPage(plan, std::move(found), false);
+  return CutPage(plan, std::move(found));
 }
 
 // By an index that has the order already.
 Page FindByIndex(const Snapshot& snapshot, const ListPlan& plan) {
   const SortedIndex& index = (snapshot.*plan.index)();
-  std::vector<Found> found;
+  std::vector<TokenRef> found;
   const std::size_t wanted = Wanted(plan);
   const auto visit = [&](const SortedEntry& entry) {
     const TokenRef token = snapshot.At(entry.row);
     if (token.full.empty() || !plan.scan.Lets(token) || !Matches(plan, token)) return true;
-    found.push_back(Found{token, plan.order.SortKey(token.filter_row()), entry});
+    found.push_back(token);
     return found.size() < wanted;
   };
+  const auto prepare = [&](const SortedEntry& entry) { snapshot.PrefetchAt(entry.row); };
   constexpr std::int64_t kMissing = TokenColumns::kNoTime;
   SortedEntry after{std::numeric_limits<std::int64_t>::min(), 0, 0};
   if (!plan.is_first_page) {
@@ -98,8 +94,8 @@ Page FindByIndex(const Snapshot& snapshot, const ListPlan& plan) {
                         static_cast<std::uint32_t>(plan.cursor.after())};
   }
   if (!plan.index_descending) {
-    index.Scan(after, visit);
-    return CutPage(plan, std::move(found), false);
+    index.Scan(after, visit, prepare);
+    return CutPage(plan, std::move(found));
   }
   bool go_on = true;
   if (plan.is_first_page) {
@@ -116,11 +112,15 @@ Page FindByIndex(const Snapshot& snapshot, const ListPlan& plan) {
     const bool in_missing = !plan.is_first_page && after.key == kMissing;
     index.Scan(in_missing ? after : SortedEntry{kMissing, 0, 0}, visit);
   }
-  return CutPage(plan, std::move(found), false);
+  return CutPage(plan, std::move(found));
 }
 
 // By looking at all and keeping those nearest to the cursor.
 Page FindBySorting(const Snapshot& snapshot, const ListPlan& plan) {
+  struct Found {
+    TokenRef token;
+    std::string key;  // OrderBy::SortKey
+  };
   std::vector<Found> found;
   const std::size_t wanted = Wanted(plan);
   const std::string& cursor = plan.cursor.after_key();
@@ -136,13 +136,16 @@ Page FindBySorting(const Snapshot& snapshot, const ListPlan& plan) {
   snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef& token) {
     std::string key = plan.order.SortKey(token.filter_row());
     if (backward ? key >= cursor : (!plan.is_first_page && key <= cursor)) return true;
-    found.push_back(Found{token, std::move(key), {}});
+    found.push_back(Found{token, std::move(key)});
     if (found.size() >= 2 * wanted + 1024) keep_nearest();
     return true;
   });
   if (found.size() > wanted) keep_nearest();
   std::sort(found.begin(), found.end(), nearer);
-  return CutPage(plan, std::move(found), false);
+  std::vector<TokenRef> tokens;
+  tokens.reserve(found.size());
+  for (const Found& each : found) tokens.push_back(each.token);
+  return CutPage(plan, std::move(tokens));
 }
 
 std::int64_t CountMatches(const Snapshot& snapshot, const ListPlan& plan) {
@@ -157,18 +160,18 @@ std::int64_t CountMatches(const Snapshot& snapshot, const ListPlan& plan) {
 
 // A cursor at a token of the page.
 internal::v1::PageCursor CursorAt(const internal::v1::PageCursor& page, const ListPlan& plan,
-                                  const Found& found, bool backward) {
+                                  const TokenRef& token, bool backward) {
   internal::v1::PageCursor cursor = page;
-  cursor.set_after(found.token.row);
-  cursor.set_after_key(found.key);
+  cursor.set_after(token.row);
   cursor.set_backward(backward);
   if (!plan.order.empty()) {
+    const FilterRow row = token.filter_row();
+    cursor.set_after_key(plan.order.SortKey(row));
     // For the index, should the next page come from there.
-    const FilterRow row = found.token.filter_row();
     const bool effective = plan.index == &Snapshot::by_effective_expire_time;
     cursor.set_index_key(row.columns->time(
         effective ? TokenColumns::kEffectiveExpireTime : TokenColumns::kExpireTime, row.row));
-    cursor.set_index_tie(UidTie(found.token.full));
+    cursor.set_index_tie(UidTie(token.full));
   }
   return cursor;
 }
@@ -182,6 +185,17 @@ void ChooseIndex(const std::vector<OrderTerm>& terms, ListPlan& plan) {
     plan.index = &Snapshot::by_effective_expire_time;
   }
   plan.index_descending = terms[0].descending;
+}
+
+// In any order but the rows' own, tokens lie too far apart for the processor to
+// foresee what is read next.
+void AppendTokens(const std::vector<TokenRef>& tokens, v1::TokenView view, std::string& answer) {
+  constexpr std::size_t kAhead = 4;
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    if (i + kAhead < tokens.size()) PrefetchBytes(tokens[i + kAhead].bytes(view));
+    wire::AppendBytesField(answer, v1::ListTokensResponse::kTokensFieldNumber,
+                           tokens[i].bytes(view));
+  }
 }
 
 }  // namespace
@@ -236,12 +250,9 @@ std::string AnswerList(const Snapshot& snapshot, absl::string_view epoch, const 
 
   std::string answer;
   std::size_t bytes = 1024;
-  for (const Found& found : page.tokens) bytes += found.token.bytes(plan.view).size() + 8;
+  for (const TokenRef& token : page.tokens) bytes += token.bytes(plan.view).size() + 8;
   answer.reserve(bytes);
-  for (const Found& found : page.tokens) {
-    wire::AppendBytesField(answer, v1::ListTokensResponse::kTokensFieldNumber,
-                           found.token.bytes(plan.view));
-  }
+  AppendTokens(page.tokens, plan.view, answer);
 
   v1::ListTokensResponse rest;
   const bool backward = plan.cursor.backward();

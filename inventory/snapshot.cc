@@ -41,6 +41,13 @@ TokenRef Snapshot::At(std::int64_t row) const {
   return RefOf(*block, static_cast<int>(row % kBlockRows), row);
 }
 
+void Snapshot::PrefetchAt(std::int64_t row) const {
+  const Block* block = BlockOf(row);
+  if (block == nullptr) return;
+  __builtin_prefetch(block);
+  __builtin_prefetch(&block->slots[static_cast<std::size_t>(row % kBlockRows)]);
+}
+
 TokenRef Snapshot::Find(absl::string_view name) const {
   TokenRef found;
   names_->Find(name, [&](std::uint32_t row) {

@@ -103,6 +103,8 @@ class Snapshot {
 
   // The token of a row, or one with empty `full`.
   TokenRef At(std::int64_t row) const;
+  // Has the processor fetch what At(row) reads.
+  void PrefetchAt(std::int64_t row) const;
 
   // The token of a name, or one with empty `full`.
   TokenRef Find(absl::string_view name) const;
@@ -149,9 +151,9 @@ class Snapshot {
     // Bit i is set when slot i has a token; when it is neither DELETED nor DETACHED.
     std::uint64_t there = 0;
     std::uint64_t shown = 0;
+    std::string bytes;  // up here, beside what a look at any row reads
     std::array<Slot, kBlockRows> slots;
     TokenColumns columns;
-    std::string bytes;
   };
   struct Node {
     std::array<std::shared_ptr<const Block>, kNodeBlocks> blocks;

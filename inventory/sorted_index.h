@@ -39,9 +39,21 @@ class SortedIndex {
   // until it returns false; returns whether it never did.
   template <typename Visit>
   bool Scan(const SortedEntry& after, Visit visit) const {
+    return Scan(after, visit, [](const SortedEntry&) {});
+  }
+
+  // The same, and calls `prepare(const SortedEntry&)` for an entry some time before it
+  // is visited, if at all.
+  template <typename Visit, typename Prepare>
+  bool Scan(const SortedEntry& after, Visit visit, Prepare prepare) const {
+    constexpr std::size_t kAhead = 8;
     for (std::size_t b = FindBlock(after); b < blocks_.size(); ++b) {
-      for (const SortedEntry& entry : *blocks_[b]) {
-        if (after < entry && !visit(entry)) return false;
+      const Block& block = *blocks_[b];
+      auto i = static_cast<std::size_t>(std::upper_bound(block.begin(), block.end(), after) -
+                                        block.begin());
+      for (; i < block.size(); ++i) {
+        if (i + kAhead < block.size()) prepare(block[i + kAhead]);
+        if (!visit(block[i])) return false;
       }
     }
     return true;

@@ -1,0 +1,44 @@
+#include "inventory/sorted_index.h"
+
+#include <limits>
+#include <random>
+#include <set>
+#include <vector>
+
+#include "gtest/gtest.h"
+
+namespace tokeninventory {
+namespace {
+
+constexpr SortedEntry kBeforeAll{std::numeric_limits<std::int64_t>::min(), 0, 0};
+
+TEST(SortedIndexTest, AScanVisitsInOrderWhatItHasPreparedBefore) {
+  std::mt19937_64 random(1);
+  std::set<SortedEntry> entries;
+  while (entries.size() < 5000) {
+    entries.insert({static_cast<std::int64_t>(random() % 1000), random() % 10,
+                    static_cast<std::uint32_t>(random() % 100'000)});
+  }
+  const SortedIndex index = SortedIndex().With({}, {entries.begin(), entries.end()});
+  for (const SortedEntry& after : {kBeforeAll, *std::next(entries.begin(), 2345)}) {
+    std::vector<SortedEntry> visited;
+    std::set<SortedEntry> prepared;
+    const auto visit = [&](const SortedEntry& entry) {
+      visited.push_back(entry);
+      return visited.size() < 2000;
+    };
+    const auto prepare = [&](const SortedEntry& entry) {
+      if (!visited.empty()) {
+        EXPECT_LT(visited.back(), entry);
+      }
+      EXPECT_TRUE(prepared.insert(entry).second);
+    };
+    EXPECT_FALSE(index.Scan(after, visit, prepare));
+    const auto first = entries.upper_bound(after);
+    EXPECT_EQ(visited, std::vector<SortedEntry>(first, std::next(first, 2000)));
+    EXPECT_GT(prepared.size(), visited.size() / 2);
+  }
+}
+
+}  // namespace
+}  // namespace tokeninventory
