@@ -17,16 +17,14 @@ namespace {
 
 constexpr std::size_t kQueueCapacity = 64;
 constexpr std::size_t kPurgesPerCommit = 1000;
-constexpr std::int64_t kRowsPerLoadStep = 64 * 1024;
 constexpr absl::Duration kCompactionInterval = absl::Minutes(10);
 
 }  // namespace
 
-// Takes in what the store holds, in steps, so that loading a million tokens
-// does not hold them twice.
+// Takes in what the store holds.
 class Ledger::Loader final : public LoadVisitor {
  public:
-  explicit Loader(Ledger& ledger) : ledger_(ledger), snapshot_(std::make_shared<Snapshot>()) {}
+  explicit Loader(Ledger& ledger) : ledger_(ledger) {}
 
   absl::Status OnSource(StoredSource source) override {
     v1::Source status;
@@ -34,7 +32,7 @@ class Ledger::Loader final : public LoadVisitor {
       return absl::DataLossError(absl::StrCat("source ", source.id, ": unreadable status"));
     }
     status.set_syncing(false);
-    Builder().PutSource(source.id, std::make_shared<const v1::Source>(std::move(status)));
+    builder_.PutSource(source.id, std::make_shared<const v1::Source>(std::move(status)));
     return absl::OkStatus();
   }
 
@@ -49,8 +47,7 @@ class Ledger::Loader final : public LoadVisitor {
     if (!facts.valid) {
       return absl::DataLossError(absl::StrCat("row ", stored.row, ": unreadable token"));
     }
-    if (in_step_ == 0) Finish();  // sources are complete now
-    if (snapshot_->FindSource(source_id) < 0) {
+    if (builder_.FindSource(source_id) < 0) {
       return absl::DataLossError(absl::StrCat("row ", stored.row, ": token of no source"));
     }
     ledger_.next_row_ = std::max(ledger_.next_row_, stored.row + 1);
@@ -64,8 +61,7 @@ class Ledger::Loader final : public LoadVisitor {
       // Whichever rule is the token's: the rest is seen to when the time comes.
       ledger_.Arm(stored.row, FromProto(end) - ledger_.options_.rules.widest());
     }
-    Builder().PutToken(stored.row, std::move(stored.token));
-    if (++in_step_ % kRowsPerLoadStep == 0) Finish();
+    builder_.PutToken(stored.row, std::move(stored.token), facts);
     return absl::OkStatus();
   }
 
@@ -81,29 +77,16 @@ class Ledger::Loader final : public LoadVisitor {
       // The rules may be others now.
       ledger_.Arm(stored.row, absl::UnixEpoch());
     }
-    Builder().PutNotice(stored.row, *std::move(notice));
-    if (++in_step_ % kRowsPerLoadStep == 0) Finish();
+    builder_.PutNotice(stored.row, *std::move(notice));
     return absl::OkStatus();
   }
 
-  std::shared_ptr<const Snapshot> Finish(std::int64_t revision = 0) {
-    if (builder_ != nullptr || revision != snapshot_->revision()) {
-      snapshot_ = Builder().Build(revision);
-      builder_ = nullptr;
-    }
-    return snapshot_;
-  }
+  std::shared_ptr<const Snapshot> Finish(std::int64_t revision) { return builder_.Build(revision); }
 
  private:
-  SnapshotBuilder& Builder() {
-    if (builder_ == nullptr) builder_ = std::make_unique<SnapshotBuilder>(*snapshot_);
-    return *builder_;
-  }
-
   Ledger& ledger_;
-  std::shared_ptr<const Snapshot> snapshot_;
-  std::unique_ptr<SnapshotBuilder> builder_;
-  std::int64_t in_step_ = 0;
+  const Snapshot nothing_;
+  SnapshotBuilder builder_{nothing_};
 };
 
 Ledger::Ledger(Options options) : options_(std::move(options)) {}

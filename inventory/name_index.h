@@ -12,17 +12,17 @@
 
 namespace tokeninventory {
 
-// One writer, any number of readers at the same time. Grows by being copied
-// into a larger one (Grow), which the writer then publishes.
+// One writer, any number of readers at the same time. Grows by being made anew,
+// larger, which the writer then publishes.
 class NameIndex {
  public:
   // Room for at least `names` entries.
   explicit NameIndex(std::size_t names);
 
-  // False when the index is full enough: grow first. Writer only.
-  bool HasRoom() const { return used_ * 10 < slots_.size() * 6; }
+  // Whether so many more entries would leave it quick; if not, grow first. Writer only.
+  bool HasRoomFor(std::size_t names) const { return (used_ + names) * 10 <= slots_.size() * 6; }
 
-  // Adds an entry. Needs HasRoom(). The caller sees to it that the name is not
+  // Adds an entry. Needs HasRoomFor(1). The caller sees to it that the name is not
   // there yet. Writer only.
   void Add(absl::string_view name, std::uint32_t row);
 

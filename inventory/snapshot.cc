@@ -3,21 +3,27 @@
 #include <algorithm>
 #include <utility>
 
-#include "inventory/token_bytes.h"
 #include "inventory/token_name.h"
 
 namespace tokeninventory {
-std::uint64_t UidTie(absl::string_view token) {
+namespace {
+
+std::uint64_t UidTieOf(absl::string_view uid) {
   std::uint64_t tie = 0;
   int digits = 0;
-  for (const char c : ReadTokenFacts(token).uid) {
-    if (c == '-' || digits == 16) continue;
+  for (const char c : uid) {
+    if (c == '-') continue;
+    if (digits == 16) break;
     const int value = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
     tie = (tie << 4) | static_cast<std::uint64_t>(value & 15);
     ++digits;
   }
   return tie;
 }
+
+}  // namespace
+
+std::uint64_t UidTie(absl::string_view token) { return UidTieOf(ReadTokenFacts(token).uid); }
 
 Snapshot::Snapshot() : names_(std::make_shared<NameIndex>(0)) {}
 
@@ -86,15 +92,37 @@ std::int64_t Snapshot::Count(const ScanFilter& filter) const {
 }
 
 void SnapshotBuilder::PutSource(const std::string& id, std::shared_ptr<const v1::Source> status) {
-  sources_[id] = std::move(status);
+  const int index = next_->FindSource(id);
+  if (index >= 0) {
+    next_->sources_[static_cast<std::size_t>(index)].status = std::move(status);
+  } else {
+    next_->sources_.push_back(SourceEntry{id, std::move(status), 0, 0});
+  }
 }
 
 void SnapshotBuilder::PutToken(std::int64_t row, std::string token) {
-  edits_[row / Snapshot::kBlockRows][row] = std::move(token);
+  const TokenFacts facts = ReadTokenFacts(token);
+  PutToken(row, std::move(token), facts);
+}
+
+void SnapshotBuilder::PutToken(std::int64_t row, std::string&& token, const TokenFacts& facts) {
+  constexpr std::size_t kMostEdits = 4096;
+  if (edits_.size() == kMostEdits) Flush();
+  Edit edit;
+  edit.row = row;
+  edit.slot.size = static_cast<std::uint32_t>(token.size());
+  edit.slot.basic_size = static_cast<std::uint32_t>(facts.basic_size);
+  edit.slot.source = static_cast<std::uint16_t>(FindSource(SourceIdOf(facts.source)));
+  edit.slot.presence = static_cast<std::uint8_t>(facts.presence);
+  edit.tie = UidTieOf(facts.uid);
+  edit.token = std::move(token);  // from here on `facts` may point nowhere
+  edits_.push_back(std::move(edit));
 }
 
 void SnapshotBuilder::Purge(std::int64_t row) {
-  edits_[row / Snapshot::kBlockRows][row] = std::string();
+  Edit edit;
+  edit.row = row;
+  edits_.push_back(std::move(edit));
 }
 
 void SnapshotBuilder::PutNotice(std::int64_t row, std::shared_ptr<const Notice> notice) {
@@ -102,121 +130,95 @@ void SnapshotBuilder::PutNotice(std::int64_t row, std::shared_ptr<const Notice> 
 }
 
 std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
-  auto next = std::make_shared<Snapshot>(base_);
-  next->revision_ = revision;
-  for (auto& [id, status] : sources_) {
-    const int index = next->FindSource(id);
-    if (index >= 0) {
-      next->sources_[static_cast<std::size_t>(index)].status = std::move(status);
-    } else {
-      next->sources_.push_back(SourceEntry{id, std::move(status), 0, 0});
-    }
-  }
-  std::vector<SortedEntry> expire_gone, expire_come, effective_gone, effective_come;
-  // A node is copied once, by its first touched block.
-  std::map<std::size_t, std::shared_ptr<Snapshot::Node>> touched;
-  for (const auto& [block, edits] : edits_) {
-    const auto node = static_cast<std::size_t>(block) / Snapshot::kNodeBlocks;
-    if (node >= next->nodes_.size()) next->nodes_.resize(node + 1);
-    auto& copy = touched[node];
-    if (copy == nullptr) {
-      copy = next->nodes_[node] == nullptr ? std::make_shared<Snapshot::Node>()
-                                           : std::make_shared<Snapshot::Node>(*next->nodes_[node]);
-      next->nodes_[node] = copy;
-    }
-    next->end_row_ = std::max(next->end_row_, edits.rbegin()->first + 1);
-    auto& place = copy->blocks[static_cast<std::size_t>(block) % Snapshot::kNodeBlocks];
-    if (place != nullptr) CollectEntries(*place, edits, expire_gone, effective_gone);
-    place = RebuildBlock(*next, block, edits);
-    CollectEntries(*place, edits, expire_come, effective_come);
-  }
-  next->by_expire_time_ =
-      base_.by_expire_time_.With(std::move(expire_gone), std::move(expire_come));
-  next->by_effective_expire_time_ =
-      base_.by_effective_expire_time_.With(std::move(effective_gone), std::move(effective_come));
+  Flush();
+  next_->revision_ = revision;
+  next_->by_expire_time_ =
+      base_.by_expire_time_.With(std::move(expire_gone_), std::move(expire_come_));
+  next_->by_effective_expire_time_ =
+      base_.by_effective_expire_time_.With(std::move(effective_gone_), std::move(effective_come_));
   if (!notices_.empty()) {
-    next->notices_ = base_.notices_.With({notices_.begin(), notices_.end()});
+    next_->notices_ = base_.notices_.With({notices_.begin(), notices_.end()});
   }
   // Names last: a reader of an older snapshot that meets a new row finds no
   // token in it and goes on.
-  for (const auto& [block, edits] : edits_) {
-    for (const auto& [row, token] : edits) {
-      if (!token.empty()) AddName(*next, ReadTokenName(token), row);
-    }
+  AddNames();
+  return std::move(next_);
+}
+
+void SnapshotBuilder::Flush() {
+  const auto by_row = [](const Edit& a, const Edit& b) { return a.row < b.row; };
+  if (!std::is_sorted(edits_.begin(), edits_.end(), by_row)) {
+    std::stable_sort(edits_.begin(), edits_.end(), by_row);
   }
-  return next;
-}
-
-void SnapshotBuilder::CollectEntries(const Snapshot::Block& block, const Edits& edits,
-                                     std::vector<SortedEntry>& by_expire,
-                                     std::vector<SortedEntry>& by_effective) const {
-  for (const auto& [row, token] : edits) {
-    const auto slot = static_cast<int>(row % Snapshot::kBlockRows);
-    const Snapshot::Slot& s = block.slots[static_cast<std::size_t>(slot)];
-    if (s.size == 0) continue;
-    const absl::string_view bytes = absl::string_view(block.bytes).substr(s.offset, s.size);
-    SortedEntry entry;
-    entry.tie = UidTie(bytes);
-    entry.row = static_cast<std::uint32_t>(row);
-    entry.key = block.columns.time(TokenColumns::kExpireTime, slot);
-    by_expire.push_back(entry);
-    entry.key = block.columns.time(TokenColumns::kEffectiveExpireTime, slot);
-    by_effective.push_back(entry);
+  const auto block_of = [](const Edit& edit) { return edit.row / Snapshot::kBlockRows; };
+  for (auto begin = edits_.begin(); begin != edits_.end();) {
+    const std::int64_t block = block_of(*begin);
+    const auto end = std::find_if(begin, edits_.end(),
+                                  [&](const Edit& edit) { return block_of(edit) != block; });
+    const auto place = static_cast<std::size_t>(block);
+    std::shared_ptr<const Snapshot::Block>& made =
+        OwnNode(place / Snapshot::kNodeBlocks).blocks[place % Snapshot::kNodeBlocks];
+    made = RebuildBlock(made.get(), Edits(&*begin, static_cast<std::size_t>(end - begin)));
+    next_->end_row_ = std::max(next_->end_row_, (end - 1)->row + 1);
+    begin = end;
   }
+  edits_.clear();
 }
 
-void SnapshotBuilder::CountSlot(Snapshot& next, const Snapshot::Slot& slot, int sign) {
-  if (slot.size == 0) return;
-  SourceEntry& source = next.sources_[slot.source];
-  source.rows += sign;
-  if (slot.presence == static_cast<std::uint8_t>(v1::Token::DELETED)) source.tombstones += sign;
-  if (IsShown(static_cast<v1::Token::Presence>(slot.presence))) source.shown += sign;
-  next.token_bytes_ += sign * static_cast<std::int64_t>(slot.size);
+Snapshot::Node& SnapshotBuilder::OwnNode(std::size_t node) {
+  if (node >= next_->nodes_.size()) next_->nodes_.resize(node + 1);
+  if (node >= own_nodes_.size()) own_nodes_.resize(node + 1);
+  std::shared_ptr<Snapshot::Node>& own = own_nodes_[node];
+  if (own == nullptr) {
+    const std::shared_ptr<const Snapshot::Node>& shared = next_->nodes_[node];
+    own = shared == nullptr ? std::make_shared<Snapshot::Node>()
+                            : std::make_shared<Snapshot::Node>(*shared);
+    next_->nodes_[node] = own;
+  }
+  return *own;
 }
 
-std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(Snapshot& next,
-                                                                     std::int64_t block,
-                                                                     const Edits& edits) {
-  const std::int64_t first_row = block * Snapshot::kBlockRows;
-  const Snapshot::Block* old = next.BlockOf(first_row);
+std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snapshot::Block* old,
+                                                                     Edits edits) {
   auto made = std::make_shared<Snapshot::Block>();
   if (old != nullptr) made->columns = old->columns;
   std::size_t size = old == nullptr ? 0 : old->bytes.size();
-  for (const auto& [row, token] : edits) size += token.size();
+  for (const Edit& edit : edits) size += edit.token.size();
   made->bytes.reserve(size);
-  auto edit = edits.begin();
+  const std::int64_t first_row = edits.front().row / Snapshot::kBlockRows * Snapshot::kBlockRows;
+  auto next = edits.begin();
   for (int i = 0; i < Snapshot::kBlockRows; ++i) {
-    const auto slot_index = static_cast<std::size_t>(i);
-    Snapshot::Slot& slot = made->slots[slot_index];
-    const bool edited = edit != edits.end() && edit->first == first_row + i;
-    if (old != nullptr) {
-      const Snapshot::Slot& before = old->slots[slot_index];
-      if (edited) {
-        CountSlot(next, before, -1);
-      } else if (before.size != 0) {
-        slot = before;
-        slot.offset = static_cast<std::uint32_t>(made->bytes.size());
-        made->bytes.append(old->bytes, before.offset, before.size);
+    const std::int64_t row = first_row + i;
+    const Edit* edit = nullptr;  // the last one of a row counts
+    for (; next != edits.end() && next->row == row; ++next) edit = next;
+    const auto index = static_cast<std::size_t>(i);
+    Snapshot::Slot& slot = made->slots[index];
+    const Snapshot::Slot before = old == nullptr ? Snapshot::Slot{} : old->slots[index];
+    if (edit == nullptr) {
+      if (before.size == 0) continue;
+      slot = before;
+      slot.offset = static_cast<std::uint32_t>(made->bytes.size());
+      made->bytes.append(old->bytes, before.offset, before.size);
+    } else {
+      absl::string_view old_name;
+      if (before.size != 0) {
+        const absl::string_view token = Snapshot::RefOf(*old, i, row).full;
+        old_name = ReadTokenName(token);
+        NoteEntries(*old, i, row, UidTie(token), expire_gone_, effective_gone_);
+        CountSlot(before, -1);
       }
-    }
-    if (edited) {
-      const std::string& token = edit->second;
-      if (!token.empty()) {
-        const TokenFacts facts = ReadTokenFacts(token);
-        slot.offset = static_cast<std::uint32_t>(made->bytes.size());
-        slot.size = static_cast<std::uint32_t>(token.size());
-        slot.basic_size = static_cast<std::uint32_t>(facts.basic_size);
-        slot.source = static_cast<std::uint16_t>(next.FindSource(SourceIdOf(facts.source)));
-        slot.presence = static_cast<std::uint8_t>(facts.presence);
-        made->bytes += token;
-        made->columns.Set(i, token);
-        CountSlot(next, slot, +1);
-      } else {
+      if (edit->token.empty()) {
         made->columns.Clear(i);
+        continue;
       }
-      ++edit;
+      slot = edit->slot;
+      slot.offset = static_cast<std::uint32_t>(made->bytes.size());
+      made->bytes += edit->token;
+      made->columns.Set(i, edit->token);
+      NoteEntries(*made, i, row, edit->tie, expire_come_, effective_come_);
+      CountSlot(slot, +1);
+      if (ReadTokenName(edit->token) != old_name) named_rows_.push_back(row);
     }
-    if (slot.size == 0) continue;
     made->source_bits |= std::uint64_t{1} << (slot.source % 64);
     made->there |= std::uint64_t{1} << i;
     if (IsShown(static_cast<v1::Token::Presence>(slot.presence))) {
@@ -227,26 +229,46 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(Snapshot& n
   return made;
 }
 
-void SnapshotBuilder::AddName(Snapshot& next, absl::string_view name, std::int64_t row) {
-  const bool known = next.names_->Find(name, [row](std::uint32_t other) {
-    return static_cast<std::int64_t>(other) == row;
-  }) != 0;
-  if (known) return;
-  if (!next.names_->HasRoom()) {
-    auto larger = std::make_shared<NameIndex>(
-        static_cast<std::size_t>(
-            next.Count({.source = ScanFilter::kAllSources, .show_deleted = true})) *
-        2);
+void SnapshotBuilder::NoteEntries(const Snapshot::Block& block, int slot, std::int64_t row,
+                                  std::uint64_t tie, std::vector<SortedEntry>& by_expire,
+                                  std::vector<SortedEntry>& by_effective) {
+  SortedEntry entry;
+  entry.tie = tie;
+  entry.row = static_cast<std::uint32_t>(row);
+  entry.key = block.columns.time(TokenColumns::kExpireTime, slot);
+  by_expire.push_back(entry);
+  entry.key = block.columns.time(TokenColumns::kEffectiveExpireTime, slot);
+  by_effective.push_back(entry);
+}
+
+void SnapshotBuilder::CountSlot(const Snapshot::Slot& slot, int sign) {
+  SourceEntry& source = next_->sources_[slot.source];
+  source.rows += sign;
+  if (slot.presence == static_cast<std::uint8_t>(v1::Token::DELETED)) source.tombstones += sign;
+  if (IsShown(static_cast<v1::Token::Presence>(slot.presence))) source.shown += sign;
+  next_->token_bytes_ += sign * static_cast<std::int64_t>(slot.size);
+}
+
+void SnapshotBuilder::AddNames() {
+  if (!next_->names_->HasRoomFor(named_rows_.size())) {
+    const ScanFilter all{.source = ScanFilter::kAllSources, .show_deleted = true};
+    auto larger = std::make_shared<NameIndex>(static_cast<std::size_t>(next_->Count(all)));
     // In row order: of two rows of a name, the lower one is found.
-    next.Scan(0, {.source = ScanFilter::kAllSources, .show_deleted = true},
-              [&](const TokenRef& token) {
-                larger->Add(ReadTokenName(token.full), static_cast<std::uint32_t>(token.row));
-                return true;
-              });
-    next.names_ = std::move(larger);
-    return;  // `row` was among them
+    next_->Scan(0, all, [&](const TokenRef& token) {
+      larger->Add(ReadTokenName(token.full), static_cast<std::uint32_t>(token.row));
+      return true;
+    });
+    next_->names_ = std::move(larger);
+    return;
   }
-  next.names_->Add(name, static_cast<std::uint32_t>(row));
+  for (const std::int64_t row : named_rows_) {
+    const auto number = static_cast<std::uint32_t>(row);
+    const absl::string_view name = ReadTokenName(next_->At(row).full);
+    // It may have had this name before it was purged.
+    const bool known =
+        next_->names_->Find(name, [number](std::uint32_t other) { return other == number; }) != 0;
+    if (!known && !name.empty()) next_->names_->Add(name, number);
+  }
 }
 
 }  // namespace tokeninventory

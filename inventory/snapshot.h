@@ -16,6 +16,7 @@
 
 #include "absl/numeric/bits.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "inventory/expiration/notice_table.h"
 #include "inventory/filter/columns.h"
 #include "inventory/filter/filter.h"
@@ -23,6 +24,7 @@
 #include "inventory/name_index.h"
 #include "inventory/sorted_index.h"
 #include "inventory/source_set.h"
+#include "inventory/token_bytes.h"
 #include "tokeninventory/v1/source.pb.h"
 #include "tokeninventory/v1/token.pb.h"
 
@@ -177,15 +179,22 @@ class Snapshot {
 // index is shared by all snapshots, and has one writer.
 class SnapshotBuilder {
  public:
-  explicit SnapshotBuilder(const Snapshot& base) : base_(base) {}
+  explicit SnapshotBuilder(const Snapshot& base)
+      : base_(base), next_(std::make_shared<Snapshot>(base)) {}
 
   // Sets what a source says; a new id gets the next index.
   void PutSource(const std::string& id, std::shared_ptr<const v1::Source> status);
+
+  // The index of a source, those that were put included, or -1.
+  int FindSource(absl::string_view id) const { return next_->FindSource(id); }
 
   // Sets the token of a row. Its source must be known, its bytes valid. Where
   // two rows have the same name (a reused id's old token is kept in a higher
   // row), the row that was put first keeps being found by it.
   void PutToken(std::int64_t row, std::string token);
+
+  // The same where ReadTokenFacts(token) is known already.
+  void PutToken(std::int64_t row, std::string&& token, const TokenFacts& facts);
 
   // Empties a row.
   void Purge(std::int64_t row);
@@ -197,20 +206,33 @@ class SnapshotBuilder {
   std::shared_ptr<const Snapshot> Build(std::int64_t revision);
 
  private:
-  using Edits = std::map<std::int64_t, std::string>;  // by row; empty: purge
+  // What becomes of a row.
+  struct Edit {
+    std::int64_t row = 0;
+    std::string token;  // empty: purged
+    Snapshot::Slot slot;
+    std::uint64_t tie = 0;
+  };
+  using Edits = absl::Span<const Edit>;
 
-  std::shared_ptr<const Snapshot::Block> RebuildBlock(Snapshot& next, std::int64_t block,
-                                                      const Edits& edits);
-  // What a block holds leaves the indexes, or comes into them.
-  void CollectEntries(const Snapshot::Block& block, const Edits& edits,
-                      std::vector<SortedEntry>& by_expire,
-                      std::vector<SortedEntry>& by_effective) const;
-  void CountSlot(Snapshot& next, const Snapshot::Slot& slot, int sign);
-  void AddName(Snapshot& next, absl::string_view name, std::int64_t row);
+  // Makes the blocks that edits wait for. Any number of times, so that loading
+  // a million tokens does not hold them twice.
+  void Flush();
+  // A block that nobody shares yet. `edits` are of its rows, rising.
+  std::shared_ptr<const Snapshot::Block> RebuildBlock(const Snapshot::Block* old, Edits edits);
+  Snapshot::Node& OwnNode(std::size_t node);
+  // What a slot holds leaves the indexes, or comes into them.
+  void NoteEntries(const Snapshot::Block& block, int slot, std::int64_t row, std::uint64_t tie,
+                   std::vector<SortedEntry>& by_expire, std::vector<SortedEntry>& by_effective);
+  void CountSlot(const Snapshot::Slot& slot, int sign);
+  void AddNames();
 
   const Snapshot& base_;
-  std::map<std::string, std::shared_ptr<const v1::Source>> sources_;
-  std::map<std::int64_t, Edits> edits_;  // by block
+  std::shared_ptr<Snapshot> next_;
+  std::vector<Edit> edits_;
+  std::vector<std::shared_ptr<Snapshot::Node>> own_nodes_;  // by place; null: still shared
+  std::vector<SortedEntry> expire_gone_, expire_come_, effective_gone_, effective_come_;
+  std::vector<std::int64_t> named_rows_;  // whose name may not be in the index
   std::map<std::int64_t, std::shared_ptr<const Notice>> notices_;
 };
 

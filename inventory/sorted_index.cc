@@ -11,6 +11,14 @@ namespace {
 constexpr std::size_t kMostEntries = 1024;
 constexpr std::size_t kPieceEntries = 512;
 
+std::vector<SortedEntry> Without(const std::vector<SortedEntry>& entries,
+                                 const std::vector<SortedEntry>& others) {
+  std::vector<SortedEntry> left;
+  std::set_difference(entries.begin(), entries.end(), others.begin(), others.end(),
+                      std::back_inserter(left));
+  return left;
+}
+
 }  // namespace
 
 std::size_t SortedIndex::FindBlock(const SortedEntry& entry) const {
@@ -24,6 +32,13 @@ SortedIndex SortedIndex::With(std::vector<SortedEntry> removed,
                               std::vector<SortedEntry> added) const {
   std::sort(removed.begin(), removed.end());
   std::sort(added.begin(), added.end());
+  if (!removed.empty() && !added.empty()) {
+    // Most changes of a token leave its place as it is.
+    std::vector<SortedEntry> gone = Without(removed, added);
+    added = Without(added, removed);
+    removed = std::move(gone);
+  }
+  if (removed.empty() && added.empty()) return *this;
   SortedIndex next;
   next.blocks_.reserve(blocks_.size() + added.size() / kPieceEntries + 1);
   auto gone = removed.cbegin();

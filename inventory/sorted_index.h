@@ -32,7 +32,8 @@ class SortedIndex {
   std::size_t size() const { return size_; }
 
   // This without `removed` and with `added`, neither in any order. An entry that
-  // is to be removed and is not there is ignored.
+  // is to be removed and is not there is ignored; one that is both removed and added
+  // stays as it is.
   SortedIndex With(std::vector<SortedEntry> removed, std::vector<SortedEntry> added) const;
 
   // Calls `visit(const SortedEntry&)` for each entry behind `after`, in order,

@@ -1,5 +1,7 @@
 #include "inventory/snapshot.h"
 
+#include <algorithm>
+#include <limits>
 #include <map>
 #include <memory>
 #include <random>
@@ -57,6 +59,28 @@ std::vector<std::int64_t> ModelRows(const Model& model, std::int64_t after,
   return rows;
 }
 
+std::vector<SortedEntry> EntriesOf(const SortedIndex& index) {
+  std::vector<SortedEntry> entries;
+  index.Scan(SortedEntry{std::numeric_limits<std::int64_t>::min(), 0, 0},
+             [&](const SortedEntry& entry) {
+               entries.push_back(entry);
+               return true;
+             });
+  return entries;
+}
+
+std::vector<SortedEntry> ModelByExpireTime(const Model& model) {
+  std::vector<SortedEntry> entries;
+  for (const auto& [number, row] : model.rows) {
+    const std::int64_t time = row.token.has_expire_time()
+                                  ? row.token.expire_time().seconds() * 1'000'000'000
+                                  : TokenColumns::kNoTime;
+    entries.push_back({time, UidTie(row.bytes), static_cast<std::uint32_t>(number)});
+  }
+  std::sort(entries.begin(), entries.end());
+  return entries;
+}
+
 // `names`: all that ever were.
 void ExpectShows(const Snapshot& snapshot, const Model& model, const std::set<std::string>& names) {
   std::int64_t bytes = 0;
@@ -77,6 +101,7 @@ void ExpectShows(const Snapshot& snapshot, const Model& model, const std::set<st
         << name;
   }
   EXPECT_TRUE(snapshot.Find("sources/none/tokens/x").full.empty());
+  EXPECT_EQ(EntriesOf(snapshot.by_expire_time()), ModelByExpireTime(model));
   for (const bool show_deleted : {false, true}) {
     const auto all = ModelRows(model, 0, "", show_deleted);
     EXPECT_EQ(ScannedRows(snapshot, 0, {ScanFilter::kAllSources, show_deleted}), all);
@@ -181,6 +206,32 @@ TEST(SnapshotTest, ScansOneOfManySources) {
   ExpectShows(*maker.Build(), model, names);
 }
 
+// More than the builder keeps before it makes blocks of them.
+TEST(SnapshotTest, OfManyEditsTheLastOneOfEachRowCounts) {
+  std::mt19937_64 random(1);
+  SnapshotMaker maker;
+  Model model;
+  std::set<std::string> names;
+  model.sources = {"s"};
+  maker.Source("s");
+  for (int revision = 0; revision < 3; ++revision) {
+    for (int edit = 0; edit < 10'000; ++edit) {
+      const auto row = static_cast<std::int64_t>(1 + random() % 300);
+      if (random() % 10 == 0) {
+        maker.Purge(row);
+        model.rows.erase(row);
+        continue;
+      }
+      v1::Token token = MakeToken("s", absl::StrCat(row));
+      token.mutable_expire_time()->set_seconds(static_cast<std::int64_t>(random() % 50));
+      maker.Put(row, token);
+      model.rows[row] = {"s", token, SerializeToken(token)};
+      names.insert(token.name());
+    }
+    ASSERT_NO_FATAL_FAILURE(ExpectShows(*maker.Build(), model, names));
+  }
+}
+
 // Random edits against a plain map; old snapshots must stay as they were.
 class SnapshotModelTest : public ::testing::TestWithParam<unsigned> {};
 
@@ -196,6 +247,8 @@ TEST_P(SnapshotModelTest, ShowsWhatAPlainMapShows) {
                                                   v1::Token::DELETED, v1::Token::DETACHED};
     v1::Token token = MakeToken(source, id, kPresences[random() % 4]);
     token.set_display_name(std::string(random() % 200, 'd'));
+    if (random() % 4 != 0)
+      token.mutable_expire_time()->set_seconds(static_cast<std::int64_t>(random() % 5));
     maker.Put(row, token);
     model.rows[row] = {source, token, SerializeToken(token)};
     names.insert(token.name());

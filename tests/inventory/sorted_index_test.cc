@@ -5,12 +5,34 @@
 #include <set>
 #include <vector>
 
+#include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
 namespace tokeninventory {
 namespace {
 
+using ::testing::ElementsAre;
+
 constexpr SortedEntry kBeforeAll{std::numeric_limits<std::int64_t>::min(), 0, 0};
+
+std::vector<SortedEntry> EntriesOf(const SortedIndex& index) {
+  std::vector<SortedEntry> entries;
+  index.Scan(kBeforeAll, [&](const SortedEntry& entry) {
+    entries.push_back(entry);
+    return true;
+  });
+  return entries;
+}
+
+TEST(SortedIndexTest, WhatIsBothRemovedAndAddedStays) {
+  const SortedEntry a{1, 0, 1}, b{2, 0, 2}, c{3, 0, 3}, d{4, 0, 4};
+  const SortedIndex index = SortedIndex().With({}, {c, a, b});
+  EXPECT_THAT(EntriesOf(index.With({b}, {b})), ElementsAre(a, b, c));
+  EXPECT_THAT(EntriesOf(index.With({b, a}, {b, d})), ElementsAre(b, c, d));
+  // Added, removed and added again.
+  EXPECT_THAT(EntriesOf(index.With({d}, {d, d})), ElementsAre(a, b, c, d));
+  EXPECT_THAT(EntriesOf(index.With({d}, {})), ElementsAre(a, b, c));
+}
 
 TEST(SortedIndexTest, AScanVisitsInOrderWhatItHasPreparedBefore) {
   std::mt19937_64 random(1);
