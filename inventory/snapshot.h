@@ -258,6 +258,10 @@ void Snapshot::Scan(std::int64_t after, const ScanFilter& filter, const Filter& 
     const std::int64_t begin = row / kBlockRows * kBlockRows;
     const int first = static_cast<int>(row - begin);
     row = begin + kBlockRows;
+    if (const Block* const ahead = BlockOf(row + kBlockRows); ahead != nullptr) {
+      __builtin_prefetch(ahead);
+      matching.Prefetch(ahead->columns);
+    }
     if (block == nullptr || (filter.source != ScanFilter::kAllSources &&
                              (block->source_bits >> (filter.source % 64) & 1) == 0)) {
       continue;

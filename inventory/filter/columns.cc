@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/hash/hash.h"
+#include "base/prefetch.h"
 #include "inventory/filter/field_reader.h"
 #include "inventory/token_bytes.h"
 #include "tokeninventory/v1/token.pb.h"
@@ -33,6 +34,11 @@ std::uint8_t ReadEnum(std::uint64_t varint) {
                                         : TokenColumns::kEnumInBytes;
 }
 
+template <typename Column>
+void PrefetchColumn(const Column& column) {
+  PrefetchBytes({reinterpret_cast<const char*>(column.data()), sizeof(column)});
+}
+
 }  // namespace
 
 TokenColumns::TokenColumns() {
@@ -52,6 +58,18 @@ void TokenColumns::Clear(int row) {
   }
   enums_[kOwnerKind][i] = kNoEnum;
 }
+
+void TokenColumns::Prefetch(Time column) const { PrefetchColumn(times_[column]); }
+
+void TokenColumns::Prefetch(Enum column) const { PrefetchColumn(enums_[column]); }
+
+void TokenColumns::Prefetch(Text column) const {
+  PrefetchColumn(codes_[column]);
+  const std::vector<std::string>& values = values_[column];
+  PrefetchBytes({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
+}
+
+void TokenColumns::Prefetch(Hashed column) const { PrefetchColumn(hashes_[column]); }
 
 std::uint16_t TokenColumns::HashOf(absl::string_view text) {
   if (text.empty()) return kEmptyHash;

@@ -91,6 +91,12 @@ class TokenColumns {
   // The distinct values, the empty string first.
   const std::vector<std::string>& values(Text column) const { return values_[column]; }
 
+  // Has the processor fetch a column of all rows.
+  void Prefetch(Time column) const;
+  void Prefetch(Enum column) const;
+  void Prefetch(Text column) const;
+  void Prefetch(Hashed column) const;
+
   // Of a hashed column. Differs from process to process: not for storing.
   static std::uint16_t HashOf(absl::string_view text);
 

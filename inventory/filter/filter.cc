@@ -50,6 +50,11 @@ std::uint64_t Filter::MatchRows(const TokenColumns& columns, std::uint64_t rows,
   return accepted;
 }
 
+void Filter::Prefetch(const TokenColumns& columns) const {
+  if (program_ == nullptr) return;
+  for (const filter::Instruction& at : program_->instructions) at.term.Prefetch(columns);
+}
+
 bool Filter::uses_now() const { return program_ != nullptr && program_->uses_now; }
 
 bool Filter::reads_bytes() const {

@@ -93,6 +93,9 @@ class Filter {
   // where they do not.
   std::uint64_t MatchRows(const TokenColumns& columns, std::uint64_t rows, RowSource row_of) const;
 
+  // Has the processor fetch the columns that MatchRows is going to read.
+  void Prefetch(const TokenColumns& columns) const;
+
   // Every token passes.
   bool matches_all() const { return program_ == nullptr; }
   // What matches depends on FilterOptions::now: pages of one list must agree on it.

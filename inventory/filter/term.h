@@ -1,6 +1,7 @@
 // One condition of a compiled filter, and how it is tried on a token.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -44,6 +45,8 @@ struct Term {
   ColumnRef column;
   std::uint16_t hash = 0;        // of the text that a hashed column is compared with
   std::int64_t column_time = 0;  // kInstant: for time columns, in nanoseconds
+  // For enum columns: what each of their values comes to.
+  std::array<std::uint8_t, 256> enum_verdicts{};
   std::int64_t integer = 0;
   double real = 0;              // kReal; kDynamic with `number`
   bool number = false;          // kDynamic: the value may mean `real`
@@ -59,6 +62,8 @@ struct Term {
   bool Matches(const FilterRow& row) const;
   // The bits of `rows` whose rows match; see Filter::MatchRows.
   std::uint64_t MatchRows(const TokenColumns& columns, std::uint64_t rows, RowSource row_of) const;
+  // See Filter::Prefetch.
+  void Prefetch(const TokenColumns& columns) const;
 
  private:
   bool IsFullOnly() const;

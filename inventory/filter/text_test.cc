@@ -22,7 +22,7 @@ std::vector<std::string> Split(const Word& word) {
   return parts;
 }
 
-std::size_t Find(absl::string_view text, const std::string& part) {
+std::size_t Find(absl::string_view text, absl::string_view part) {
   if (text.size() < part.size()) return absl::string_view::npos;  // memmem wants no null
   // Two-way search, linear: std::find's worst case is the product of the lengths.
   const void* const at = memmem(text.data(), text.size(), part.data(), part.size());
@@ -52,7 +52,7 @@ unsigned char CaseBit(char lower) {
   return absl::ascii_islower(static_cast<unsigned char>(lower)) ? 0x20 : 0;
 }
 
-bool EqualsFolded(const char* text, const std::string& part) {
+bool EqualsFolded(const char* text, absl::string_view part) {
   for (std::size_t i = 0; i < part.size(); ++i) {
     if (absl::ascii_tolower(static_cast<unsigned char>(text[i])) != part[i]) return false;
   }
@@ -61,12 +61,17 @@ bool EqualsFolded(const char* text, const std::string& part) {
 
 // For a `part` in lower case. Looks at places where its first and its last byte
 // fit, found 16 at a time.
-std::size_t FindFolded(absl::string_view text, const std::string& part) {
+std::size_t FindFolded(absl::string_view text, absl::string_view part) {
   constexpr std::size_t kShort = 32;
   constexpr std::size_t kStep = sizeof(Bytes);
   const std::size_t size = part.size();
   if (text.size() < size) return absl::string_view::npos;
-  if (size > kShort) return Find(absl::AsciiStrToLower(text), part);  // linear
+  if (size > kShort) {
+    const std::size_t begin = FindFolded(text, part.substr(0, kShort));
+    if (begin == absl::string_view::npos) return begin;
+    const std::size_t rest = Find(absl::AsciiStrToLower(text.substr(begin)), part);  // linear
+    return rest == absl::string_view::npos ? rest : begin + rest;
+  }
   const std::size_t end = text.size() - size + 1;
   const char* const first = text.data();
   const char* const last = text.data() + size - 1;

@@ -348,6 +348,25 @@ TEST_F(FilterTest, Search) {
   });
 }
 
+// Words of more than 32 bytes are looked for by their first 32.
+TEST(FilterSearchTest, LongWords) {
+  const std::string begin(32, 'b');
+  v1::Token token;
+  token.set_name("sources/s/tokens/t");
+  token.set_display_name("x" + begin + "1 " + begin + "2 end");
+  const std::string bytes = SerializeToken(token);
+  FilterRow row;
+  row.bytes = bytes;
+  const auto matches = [&](const std::string& word) {
+    const absl::StatusOr<Filter> filter = Filter::Compile("\"" + word + "\"", {});
+    return filter.ok() && filter->Matches(row);
+  };
+  EXPECT_TRUE(matches(begin + "1"));
+  EXPECT_TRUE(matches("B" + begin.substr(1) + "2 END"));
+  EXPECT_FALSE(matches(begin + "3"));
+  EXPECT_FALSE(matches(begin + "2 end of it"));
+}
+
 TEST_F(FilterTest, BareWordsThatLookLikeMore) {
   Check({
       {"deploy owner.email", ""},  // text, too
