@@ -1,5 +1,5 @@
-// token-inventoryd: the service, `check-manifest` for those who write one, and what
-// operators do with the store.
+// token-inventoryd: the service, checks for those who write its configuration and
+// manifests, and what operators do with the store.
 #include <google/protobuf/stubs/logging.h>
 #include <malloc.h>
 
@@ -63,6 +63,21 @@ int Serve(const std::string& config_file, const ConfigOverrides& overrides,
   return kOk;
 }
 
+// Whether the service would start with this configuration: reads what it names, credentials and
+// TLS files included, opens neither the store nor a port and asks nobody.
+int CheckConfig(const std::string& config_file, const ConfigOverrides& overrides) {
+  const LoadedConfig config = LoadServerConfig(config_file, overrides, Clock::Real());
+  for (const std::string& problem : config.problems) std::cout << problem << "\n";
+  for (const std::string& warning : config.warnings) std::cout << warning << " (warning)\n";
+  if (!config.problems.empty()) {
+    std::cout << config_file << ": " << config.problems.size() << " problem(s)\n";
+    return kBadConfig;
+  }
+  std::cout << config_file << ": good; " << config.settings.sources.descriptions.size()
+            << " sources\n";
+  return kOk;
+}
+
 // Where the store is that the command line speaks of.
 absl::StatusOr<std::string> FindStore(const std::string& config_file, std::string data_dir) {
   if (data_dir.empty() && config_file.empty()) {
@@ -107,6 +122,9 @@ int Main(int argc, char** argv) {
   cli.add_option("--page-worker", overrides.page_worker,
                  "the program that reads pages; else looked for beside this one");
 
+  CLI::App* check_config_command = cli.add_subcommand(
+      "check-config", "say what is wrong with a configuration, without starting");
+  check_config_command->add_option("FILE", config_file, "the configuration")->required();
   CheckManifestOptions check;
   CLI::App* check_command =
       cli.add_subcommand("check-manifest",
@@ -139,7 +157,8 @@ int Main(int argc, char** argv) {
   restore_command->add_option("FILE", backup_file, "the backup")->required();
   restore_command->add_flag("--replace", replace,
                             "replace a store that holds something; it is kept");
-  for (CLI::App* command : {verify_command, backup_command, restore_command}) {
+  for (CLI::App* command :
+       {check_config_command, verify_command, backup_command, restore_command}) {
     command->fallthrough();  // --data and --config may stand behind
   }
   cli.require_subcommand(0, 1);
@@ -152,6 +171,10 @@ int Main(int argc, char** argv) {
 
   if (hash_command->parsed()) return HashToken(new_token);
   if (check_command->parsed()) return CheckManifest(check, std::cout);
+  if (check_config_command->parsed()) {
+    google::protobuf::SetLogHandler(nullptr);
+    return CheckConfig(config_file, overrides);
+  }
   if (verify_command->parsed() || backup_command->parsed() || restore_command->parsed()) {
     if (store_file.empty()) {
       const absl::StatusOr<std::string> found = FindStore(config_file, overrides.data_dir);

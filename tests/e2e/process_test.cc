@@ -348,5 +348,38 @@ streams:
   EXPECT_THAT(good.output, HasSubstr("first"));
 }
 
+// The same verdict as a start's, without one.
+TEST(ProcessTest, CheckConfigTellsEveryProblemAndStartsNothing) {
+  VendorSim sim(QuickSim(10));
+  ASSERT_TRUE(sim.Start().ok());
+  const TempDir folder;
+  WriteFile(folder.File("good.yaml"), TestConfig(sim, folder, "1d"));
+  const Finished good = RunService({"check-config", folder.File("good.yaml")});
+  EXPECT_EQ(good.exit_code, 0) << good.output;
+  EXPECT_THAT(good.output, HasSubstr("good; 3 sources"));
+
+  const Finished warned =
+      RunService({"check-config", folder.File("good.yaml"), "--listen", "0.0.0.0:50051"});
+  EXPECT_EQ(warned.exit_code, 2);
+  EXPECT_THAT(warned.output, HasSubstr("0.0.0.0:50051 is not loopback"));
+  EXPECT_THAT(warned.output, HasSubstr("serving without TLS"));
+  EXPECT_THAT(warned.output, HasSubstr("(warning)"));
+
+  WriteFile(folder.File("bad.yaml"), R"(log_level: loud
+sources:
+  - id: a
+    vendor: opall
+)");
+  const Finished bad = RunService({"check-config", folder.File("bad.yaml")});
+  EXPECT_EQ(bad.exit_code, 2);
+  EXPECT_THAT(bad.output, HasSubstr("bad.yaml:1"));
+  EXPECT_THAT(bad.output, HasSubstr("did you mean `opal`?"));
+  EXPECT_THAT(bad.output, HasSubstr("2 problem(s)"));
+
+  EXPECT_EQ(RunService({"check-config", folder.File("missing.yaml")}).exit_code, 2);
+  EXPECT_TRUE(sim.Requests().empty());
+  EXPECT_FALSE(std::filesystem::exists(folder.File("data")));
+}
+
 }  // namespace
 }  // namespace tokeninventory
