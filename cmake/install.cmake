@@ -17,9 +17,8 @@ install(FILES packaging/man/token-inventoryd.8 DESTINATION ${CMAKE_INSTALL_MANDI
 install(DIRECTORY connectors/providers DESTINATION ${CMAKE_INSTALL_DATADIR}/token-inventory
   FILES_MATCHING PATTERN *.yaml)
 # What clients in any language are generated from.
-install(DIRECTORY proto/tokeninventory/v1
-  DESTINATION ${CMAKE_INSTALL_DATADIR}/token-inventory/proto/tokeninventory
-  FILES_MATCHING PATTERN *.proto)
+install(DIRECTORY proto/ DESTINATION ${CMAKE_INSTALL_DATADIR}/token-inventory/proto
+  FILES_MATCHING PATTERN *.proto PATTERN internal EXCLUDE)
 install(FILES packaging/prometheus/token-inventory.rules.yaml packaging/grafana/token-inventory.json
   DESTINATION ${CMAKE_INSTALL_DATADIR}/token-inventory)
 install(FILES README.md SECURITY.md DESTINATION ${doc_dir})
