@@ -59,7 +59,7 @@ class Ledger::Loader final : public LoadVisitor {
       end.ParseFromArray(facts.effective_expire_time.data(),
                          static_cast<int>(facts.effective_expire_time.size()));
       // Whichever rule is the token's: the rest is seen to when the time comes.
-      ledger_.Arm(stored.row, FromProto(end) - ledger_.options_.rules.widest());
+      armed_.emplace_back(FromProto(end) - ledger_.options_.rules.widest(), stored.row);
     }
     builder_.PutToken(stored.row, std::move(stored.token), facts);
     return absl::OkStatus();
@@ -75,16 +75,23 @@ class Ledger::Loader final : public LoadVisitor {
       ledger_.source_notices_[{(*notice)->source, (*notice)->kind}] = stored.row;
     } else if ((*notice)->is_open()) {
       // The rules may be others now.
-      ledger_.Arm(stored.row, absl::UnixEpoch());
+      armed_.emplace_back(absl::UnixEpoch(), stored.row);
     }
     builder_.PutNotice(stored.row, *std::move(notice));
     return absl::OkStatus();
   }
 
-  std::shared_ptr<const Snapshot> Finish(std::int64_t revision) { return builder_.Build(revision); }
+  std::shared_ptr<const Snapshot> Finish(std::int64_t revision) {
+    // All at once, which is cheaper than Arm for each. A row's last one counts.
+    ledger_.due_.reserve(armed_.size());
+    for (const auto& [due, row] : armed_) ledger_.due_[row] = due;
+    ledger_.due_queue_ = decltype(ledger_.due_queue_)({}, std::move(armed_));
+    return builder_.Build(revision);
+  }
 
  private:
   Ledger& ledger_;
+  std::vector<Due> armed_;
   const Snapshot nothing_;
   SnapshotBuilder builder_{nothing_};
 };
