@@ -13,6 +13,7 @@
 #include "bench/lib/fed_ledger.h"
 #include "bench/lib/sample_tokens.h"
 #include "server/access/gate.h"
+#include "server/metrics/rpc_meter.h"
 #include "server/token_inventory_service.h"
 
 namespace tokeninventory::bench {
@@ -67,7 +68,8 @@ int Run(const std::string& folder) {
   backend.epoch = fed.ledger().epoch();
   const BackendPointer pointer{&backend};
   Gate gate(std::make_shared<const AccessPolicy>(), Clock::Real());
-  TokenInventoryService service({pointer, gate});
+  RpcMeter meter;
+  TokenInventoryService service({pointer, gate, meter});
   int port = 0;
   grpc::ServerBuilder builder;
   builder.AddListeningPort("127.0.0.1:0", grpc::InsecureServerCredentials(), &port);
