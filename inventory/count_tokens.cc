@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <limits>
 
-#include "absl/container/flat_hash_map.h"
 #include "absl/strings/ascii.h"
 
 namespace tokeninventory {
@@ -20,39 +19,30 @@ bool IsPlainWord(const std::string& kind) {
          });
 }
 
-// Numbers for kinds. A block's columns have numbers of their own, so those of the last block are
-// kept translated.
-class KindNumbers {
+// Places for kinds, in the order in which they are met.
+class KindPlaces {
  public:
   std::size_t Of(const TokenRef& token) {
-    if (token.columns != columns_) Translate(*token.columns);
-    const std::uint8_t code = token.columns->text_code(TokenColumns::kKind, token.slot);
-    return code == TokenColumns::kTextInBytes ? kOther : translated_[code];
+    const TextNumbers::Number number = token.columns->text_number(TokenColumns::kKind, token.slot);
+    if (number == TokenColumns::kTextInBytes) return kOther;
+    if (number >= places_.size()) places_.resize(number + std::size_t{1}, kUnknown);
+    std::size_t& place = places_[number];
+    if (place == kUnknown) place = Add(TokenColumns::texts(TokenColumns::kKind)[number]);
+    return place;
   }
-  std::string Name(std::size_t number) const {
-    return number == kOther ? kOtherKind : names_[number];
-  }
+  std::string Name(std::size_t place) const { return place == kOther ? kOtherKind : names_[place]; }
 
  private:
-  void Translate(const TokenColumns& columns) {
-    columns_ = &columns;
-    translated_.clear();
-    for (const std::string& kind : columns.values(TokenColumns::kKind)) {
-      const auto known = numbers_.find(kind);
-      translated_.push_back(known != numbers_.end() ? known->second : Add(kind));
-    }
-  }
+  static constexpr std::size_t kUnknown = kKinds;
+
   std::size_t Add(const std::string& kind) {
-    const std::size_t number = names_.size();
-    if (number == kOther || !IsPlainWord(kind)) return kOther;
+    const std::size_t place = names_.size();
+    if (place == kOther || !IsPlainWord(kind)) return kOther;
     names_.push_back(kind);
-    numbers_.emplace(kind, number);
-    return number;
+    return place;
   }
 
-  const TokenColumns* columns_ = nullptr;
-  std::vector<std::size_t> translated_;  // by the block's code
-  absl::flat_hash_map<std::string, std::size_t> numbers_;
+  std::vector<std::size_t> places_;  // by the text's number
   std::vector<std::string> names_;
 };
 
@@ -68,7 +58,7 @@ std::vector<TokenCounts> CountTokens(const Snapshot& snapshot, absl::Time now) {
   std::vector<TokenCounts> all(snapshot.sources().size());
   std::vector<std::int64_t> soonest(all.size(), std::numeric_limits<std::int64_t>::max());
   std::vector<std::int64_t> cells(all.size() * kStates * kKinds);
-  KindNumbers kinds;
+  KindPlaces kinds;
   snapshot.Scan(0, ScanFilter{}, [&](const TokenRef& token) {
     const std::size_t state = token.columns->enumerator(TokenColumns::kState, token.slot);
     TokenCounts& counts = all[token.source];

@@ -118,8 +118,8 @@ class Summary {
   }
 
   std::string Text(TokenColumns::Text column, int field, const TokenRef& ref) const {
-    const std::uint8_t code = ref.columns->text_code(column, ref.slot);
-    if (code != TokenColumns::kTextInBytes) return ref.columns->values(column)[code];
+    const TextNumbers::Number number = ref.columns->text_number(column, ref.slot);
+    if (number != TokenColumns::kTextInBytes) return TokenColumns::texts(column)[number];
     v1::Token token;
     token.ParseFromArray(ref.full.data(), static_cast<int>(ref.basic_size));
     return token.GetReflection()->GetString(token, token.GetDescriptor()->FindFieldByNumber(field));

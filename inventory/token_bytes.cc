@@ -2,89 +2,13 @@
 
 #include <google/protobuf/io/coded_stream.h>
 #include <google/protobuf/io/zero_copy_stream_impl_lite.h>
-#include <google/protobuf/wire_format_lite.h>
 
 #include <utility>
 
+#include "inventory/field_reader.h"
+
 namespace tokeninventory {
 namespace {
-
-using google::protobuf::internal::WireFormatLite;
-
-// Steps over the top-level fields of serialised bytes.
-class FieldReader {
- public:
-  explicit FieldReader(absl::string_view bytes) : rest_(bytes) {}
-
-  // The next field. False at the end and on damage; `ok()` tells which.
-  bool Next() {
-    if (rest_.empty()) return false;
-    const char* const begin = rest_.data();
-    std::uint64_t tag = 0;
-    if (!ReadVarint(&tag)) return Damaged();
-    number_ = static_cast<int>(tag >> 3);
-    switch (tag & 7) {
-      case WireFormatLite::WIRETYPE_VARINT:
-        if (!ReadVarint(&varint_)) return Damaged();
-        break;
-      case WireFormatLite::WIRETYPE_FIXED64:
-        if (!Skip(8)) return Damaged();
-        break;
-      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
-        std::uint64_t size = 0;
-        if (!ReadVarint(&size) || size > rest_.size()) return Damaged();
-        payload_ = rest_.substr(0, size);
-        rest_.remove_prefix(size);
-        break;
-      }
-      case WireFormatLite::WIRETYPE_FIXED32:
-        if (!Skip(4)) return Damaged();
-        break;
-      default:
-        return Damaged();
-    }
-    whole_ = absl::string_view(begin, static_cast<std::size_t>(rest_.data() - begin));
-    return true;
-  }
-
-  int number() const { return number_; }
-  std::uint64_t varint() const { return varint_; }
-  absl::string_view payload() const { return payload_; }
-  absl::string_view whole() const { return whole_; }  // tag included
-  bool ok() const { return ok_; }
-
- private:
-  bool Damaged() {
-    ok_ = false;
-    rest_ = {};
-    return false;
-  }
-  bool Skip(std::size_t count) {
-    if (count > rest_.size()) return false;
-    rest_.remove_prefix(count);
-    return true;
-  }
-  bool ReadVarint(std::uint64_t* value) {
-    std::uint64_t result = 0;
-    for (unsigned shift = 0; shift < 64 && !rest_.empty(); shift += 7) {
-      const auto byte = static_cast<unsigned char>(rest_.front());
-      rest_.remove_prefix(1);
-      result |= static_cast<std::uint64_t>(byte & 0x7F) << shift;
-      if ((byte & 0x80) == 0) {
-        *value = result;
-        return true;
-      }
-    }
-    return false;
-  }
-
-  absl::string_view rest_;
-  bool ok_ = true;
-  int number_ = 0;
-  std::uint64_t varint_ = 0;
-  absl::string_view payload_;
-  absl::string_view whole_;
-};
 
 // All bytes of each top-level field that occurs, in the order of the wire.
 std::vector<std::pair<int, std::string>> SplitFields(absl::string_view bytes) {

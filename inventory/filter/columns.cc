@@ -4,14 +4,12 @@
 
 #include "absl/hash/hash.h"
 #include "base/prefetch.h"
-#include "inventory/filter/field_reader.h"
+#include "inventory/field_reader.h"
 #include "inventory/token_bytes.h"
 #include "tokeninventory/v1/token.pb.h"
 
 namespace tokeninventory {
 namespace {
-
-using filter::FieldReader;
 
 std::int64_t ReadTime(absl::string_view timestamp) {
   std::int64_t seconds = 0;
@@ -42,8 +40,15 @@ void PrefetchColumn(const Column& column) {
 }  // namespace
 
 TokenColumns::TokenColumns() {
-  for (auto& values : values_) values.emplace_back();
-  for (int row = 0; row < kRows; ++row) Clear(row);
+  for (auto& column : times_) column.fill(kNoTime);
+  revisions_.fill(0);
+  for (auto& column : hashes_) column.fill(kEmptyHash);
+  for (auto& column : enums_) column.fill(0);
+  for (auto& column : text_numbers_) column.fill(TextNumbers::kEmpty);
+  for (const Hashed column : {kOwnerId, kOwnerDisplayName, kOwnerEmail}) {
+    hashes_[column].fill(kNoHash);
+  }
+  enums_[kOwnerKind].fill(kNoEnum);
 }
 
 void TokenColumns::Clear(int row) {
@@ -52,7 +57,7 @@ void TokenColumns::Clear(int row) {
   revisions_[i] = 0;
   for (auto& column : hashes_) column[i] = kEmptyHash;
   for (auto& column : enums_) column[i] = 0;
-  for (auto& column : codes_) column[i] = 0;
+  for (auto& column : text_numbers_) column[i] = TextNumbers::kEmpty;
   for (const Hashed column : {kOwnerId, kOwnerDisplayName, kOwnerEmail}) {
     hashes_[column][i] = kNoHash;
   }
@@ -63,11 +68,7 @@ void TokenColumns::Prefetch(Time column) const { PrefetchColumn(times_[column]);
 
 void TokenColumns::Prefetch(Enum column) const { PrefetchColumn(enums_[column]); }
 
-void TokenColumns::Prefetch(Text column) const {
-  PrefetchColumn(codes_[column]);
-  const std::vector<std::string>& values = values_[column];
-  PrefetchBytes({reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])});
-}
+void TokenColumns::Prefetch(Text column) const { PrefetchColumn(text_numbers_[column]); }
 
 void TokenColumns::Prefetch(Hashed column) const { PrefetchColumn(hashes_[column]); }
 
@@ -77,18 +78,9 @@ std::uint16_t TokenColumns::HashOf(absl::string_view text) {
   return static_cast<std::uint16_t>(std::max<std::size_t>(hash & 0xFFFF, kEmptyHash + 1));
 }
 
-void TokenColumns::SetText(Text column, std::size_t row, absl::string_view text) {
-  std::vector<std::string>& values = values_[column];
-  auto found = std::find_if(values.begin(), values.end(),
-                            [&](const std::string& value) { return text == value; });
-  if (found == values.end()) {
-    if (values.size() == kTextInBytes) {
-      codes_[column][row] = kTextInBytes;
-      return;
-    }
-    found = values.insert(values.end(), std::string(text));
-  }
-  codes_[column][row] = static_cast<std::uint8_t>(found - values.begin());
+TextNumbers& TokenColumns::TextsOf(Text column) {
+  static auto* const texts = new std::array<TextNumbers, kTexts>;
+  return (*texts)[column];
 }
 
 void TokenColumns::SetOwner(std::size_t row, absl::string_view owner) {
@@ -122,6 +114,9 @@ void TokenColumns::Set(int row, absl::string_view token) {
   for (FieldReader reader(token); reader.Next() && reader.number() < kFirstFullOnlyField;) {
     const auto set_time = [&](Time column) { times_[column][i] = ReadTime(reader.payload()); };
     const auto set_enum = [&](Enum column) { enums_[column][i] = ReadEnum(reader.varint()); };
+    const auto set_text = [&](Text column) {
+      text_numbers_[column][i] = TextsOf(column).Of(reader.payload());
+    };
     const auto set_hash = [&](Hashed column) { hashes_[column][i] = HashOf(reader.payload()); };
     switch (reader.number()) {
       case v1::Token::kNameFieldNumber:
@@ -131,10 +126,10 @@ void TokenColumns::Set(int row, absl::string_view token) {
         set_hash(kUid);
         break;
       case v1::Token::kSourceFieldNumber:
-        SetText(kSource, i, reader.payload());
+        set_text(kSource);
         break;
       case v1::Token::kProviderFieldNumber:
-        SetText(kProvider, i, reader.payload());
+        set_text(kProvider);
         break;
       case v1::Token::kProviderTokenIdFieldNumber:
         set_hash(kProviderTokenId);
@@ -143,7 +138,7 @@ void TokenColumns::Set(int row, absl::string_view token) {
         set_hash(kDisplayName);
         break;
       case v1::Token::kKindFieldNumber:
-        SetText(kKind, i, reader.payload());
+        set_text(kKind);
         break;
       case v1::Token::kHintFieldNumber:
         set_hash(kHint);
@@ -155,7 +150,7 @@ void TokenColumns::Set(int row, absl::string_view token) {
         set_enum(kAccessLevel);
         break;
       case v1::Token::kRoleFieldNumber:
-        SetText(kRole, i, reader.payload());
+        set_text(kRole);
         break;
       case v1::Token::kCreateTimeFieldNumber:
         set_time(kCreateTime);
@@ -185,7 +180,7 @@ void TokenColumns::Set(int row, absl::string_view token) {
         set_enum(kState);
         break;
       case v1::Token::kProviderStateFieldNumber:
-        SetText(kProviderState, i, reader.payload());
+        set_text(kProviderState);
         break;
       case v1::Token::kPresenceFieldNumber:
         set_enum(kPresence);

@@ -7,16 +7,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <limits>
-#include <string>
-#include <vector>
 
 #include "absl/strings/string_view.h"
+#include "inventory/filter/text_numbers.h"
 
 namespace tokeninventory {
 
-// The columns of 64 rows. About 102 bytes a row, and the few distinct values of
-// the dictionary columns. Copyable: the Ledger copies a block's columns with the
-// block. Thread-compatible: const methods may run together.
+// The columns of 64 rows, about 107 bytes a row. Copyable: the Ledger copies a block's
+// columns with the block. Thread-compatible: const methods may run together.
 class TokenColumns {
  public:
   static constexpr int kRows = 64;
@@ -44,7 +42,7 @@ class TokenColumns {
     kOwnerKind,
     kEnums,
   };
-  // Strings of which a block has few distinct ones.
+  // Strings of which there are few: TextNumbers.
   enum Text : std::uint8_t { kSource, kProvider, kKind, kRole, kProviderState, kTexts };
   // Strings of which each token has another: 16-bit hashes.
   enum Hashed : std::uint8_t {
@@ -66,8 +64,8 @@ class TokenColumns {
   // No owner; not within a byte.
   static constexpr std::uint8_t kNoEnum = 254;
   static constexpr std::uint8_t kEnumInBytes = 255;
-  // The block's dictionary is full.
-  static constexpr std::uint8_t kTextInBytes = 255;
+  // The string has no number.
+  static constexpr TextNumbers::Number kTextInBytes = TextNumbers::kNone;
   // No owner; the empty string, and no other.
   static constexpr std::uint16_t kNoHash = 0;
   static constexpr std::uint16_t kEmptyHash = 1;
@@ -77,7 +75,7 @@ class TokenColumns {
   // Sets a row from its serialised token. ~0.2 µs.
   void Set(int row, absl::string_view token);
 
-  // Empties a row. Dictionary values stay until the block is made anew.
+  // Empties a row.
   void Clear(int row);
 
   std::int64_t time(Time column, int row) const { return times_[column][Index(row)]; }
@@ -86,10 +84,12 @@ class TokenColumns {
   std::uint16_t hash(Hashed column, int row) const { return hashes_[column][Index(row)]; }
   bool has_owner(int row) const { return hash(kOwnerId, row) != kNoHash; }
 
-  // kTextInBytes, or an index into values().
-  std::uint8_t text_code(Text column, int row) const { return codes_[column][Index(row)]; }
-  // The distinct values, the empty string first.
-  const std::vector<std::string>& values(Text column) const { return values_[column]; }
+  // kTextInBytes, or a number of texts().
+  TextNumbers::Number text_number(Text column, int row) const {
+    return text_numbers_[column][Index(row)];
+  }
+  // The strings of a column, of all blocks.
+  static const TextNumbers& texts(Text column) { return TextsOf(column); }
 
   // Has the processor fetch a column of all rows.
   void Prefetch(Time column) const;
@@ -105,15 +105,14 @@ class TokenColumns {
   using Column = std::array<Value, kRows>;
 
   static std::size_t Index(int row) { return static_cast<std::size_t>(row); }
-  void SetText(Text column, std::size_t row, absl::string_view text);
+  static TextNumbers& TextsOf(Text column);
   void SetOwner(std::size_t row, absl::string_view owner);
 
   std::array<Column<std::int64_t>, kTimes> times_;
   Column<std::int64_t> revisions_;
   std::array<Column<std::uint16_t>, kHashes> hashes_;
   std::array<Column<std::uint8_t>, kEnums> enums_;
-  std::array<Column<std::uint8_t>, kTexts> codes_;
-  std::array<std::vector<std::string>, kTexts> values_;
+  std::array<Column<TextNumbers::Number>, kTexts> text_numbers_;
 };
 
 static_assert(sizeof(TokenColumns) <= 112 * TokenColumns::kRows);

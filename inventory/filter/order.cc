@@ -6,7 +6,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
-#include "inventory/filter/field_reader.h"
+#include "inventory/field_reader.h"
 #include "inventory/filter/filter_error.h"
 #include "inventory/filter/literals.h"
 #include "inventory/token_bytes.h"
@@ -18,7 +18,6 @@ namespace {
 using filter::ColumnRef;
 using filter::ErrorAt;
 using filter::FieldPath;
-using filter::FieldReader;
 using filter::FieldType;
 using filter::Step;
 using filter::Word;
@@ -248,9 +247,9 @@ OrderBy::Value OrderBy::Read(const Field& field, const FilterRow& row) const {
         return value;
       }
       case ColumnRef::Kind::kText: {
-        const std::uint8_t code = columns.text_code(field.column.text(), row.row);
-        if (code == TokenColumns::kTextInBytes) break;
-        set_text(columns.values(field.column.text())[code]);
+        const TextNumbers::Number number = columns.text_number(field.column.text(), row.row);
+        if (number == TokenColumns::kTextInBytes) break;
+        set_text(TokenColumns::texts(field.column.text())[number]);
         return value;
       }
       default:

@@ -8,7 +8,7 @@
 #include "absl/numeric/bits.h"
 #include "absl/strings/strip.h"
 #include "base/prefetch.h"
-#include "inventory/filter/field_reader.h"
+#include "inventory/field_reader.h"
 #include "inventory/token_bytes.h"
 
 namespace tokeninventory::filter {
@@ -172,13 +172,12 @@ auto WithColumn(const Term& term, const TokenColumns& columns, Use use) {
     case ColumnRef::Kind::kNone:
       break;
     case ColumnRef::Kind::kTime:
-      return use([&, any = term.test == Term::Test::kAny](int row) {
-        // No branch: what a block's times say is hard to foresee.
+      return use([&](int row) {
         const std::int64_t time = columns.time(term.column.time(), row);
-        const int order = (time > term.column_time ? 1 : 0) - (time < term.column_time ? 1 : 0);
-        Verdict verdict = Of(any || Satisfies(order, term.mask));
-        verdict = time == TokenColumns::kTimeInBytes && !any ? Verdict::kAskBytes : verdict;
-        return time == TokenColumns::kNoTime ? Verdict::kNo : verdict;
+        if (time == TokenColumns::kNoTime) return Verdict::kNo;
+        const bool matches = time >= term.first_time && time <= term.last_time;
+        if (!matches && time == TokenColumns::kTimeInBytes) return Verdict::kAskBytes;
+        return Of(matches != term.times_negated);
       });
     case ColumnRef::Kind::kRevision:
       return use([&](int row) {
@@ -191,9 +190,9 @@ auto WithColumn(const Term& term, const TokenColumns& columns, Use use) {
       });
     case ColumnRef::Kind::kText:
       return use([&](int row) {
-        const std::uint8_t code = columns.text_code(term.column.text(), row);
-        if (code == TokenColumns::kTextInBytes) return Verdict::kAskBytes;
-        return Of(term.text.Matches(columns.values(term.column.text())[code]));
+        const TextNumbers::Number number = columns.text_number(term.column.text(), row);
+        if (number == TokenColumns::kTextInBytes) return Verdict::kAskBytes;
+        return Of(term.text.Matches(TokenColumns::texts(term.column.text())[number]));
       });
     case ColumnRef::Kind::kHash:
       return use([&](int row) {
@@ -240,6 +239,23 @@ std::uint64_t LowBits(const std::array<std::uint8_t, TokenColumns::kRows>& bytes
   return bits;
 }
 
+// No branch: what a block's times say is hard to foresee.
+RowBits TryTimesOfAll(const Term& term, const TokenColumns& columns) {
+  std::uint64_t within = 0;
+  std::uint64_t absent = 0;
+  std::uint64_t in_bytes = 0;
+  for (int row = 0; row < TokenColumns::kRows; ++row) {
+    const std::int64_t time = columns.time(term.column.time(), row);
+    const int after = time >= term.first_time ? 1 : 0;
+    const int before = time <= term.last_time ? 1 : 0;
+    within |= static_cast<std::uint64_t>(after & before) << row;
+    absent |= static_cast<std::uint64_t>(time == TokenColumns::kNoTime ? 1 : 0) << row;
+    in_bytes |= static_cast<std::uint64_t>(time == TokenColumns::kTimeInBytes ? 1 : 0) << row;
+  }
+  const std::uint64_t ask = in_bytes & ~within;
+  return RowBits{(term.times_negated ? ~within : within) & ~absent & ~ask, ask};
+}
+
 // Every row of the block, asked for or not.
 RowBits TryColumnOfAll(const Term& term, const TokenColumns& columns) {
   // Two loops without a branch, where one with shifts would mispredict.
@@ -250,13 +266,25 @@ RowBits TryColumnOfAll(const Term& term, const TokenColumns& columns) {
     }
     return RowBits{LowBits(verdicts, 0), LowBits(verdicts, 1)};
   };
+  if (term.column.kind == ColumnRef::Kind::kTime) return TryTimesOfAll(term, columns);
   if (term.column.kind != ColumnRef::Kind::kText) return WithColumn(term, columns, collect);
-  // Each distinct string is tried once.
-  const std::vector<std::string>& values = columns.values(term.column.text());
-  std::array<Verdict, 256> verdicts;
-  for (std::size_t i = 0; i < values.size(); ++i) verdicts[i] = Of(term.text.Matches(values[i]));
-  verdicts[TokenColumns::kTextInBytes] = Verdict::kAskBytes;
-  return collect([&](int row) { return verdicts[columns.text_code(term.column.text(), row)]; });
+  // Of the few distinct strings, each is mostly tried once.
+  struct Tried {
+    TextNumbers::Number number = TokenColumns::kTextInBytes;
+    Verdict verdict = Verdict::kAskBytes;
+  };
+  std::array<Tried, 16> tried;
+  const TextNumbers& texts = TokenColumns::texts(term.column.text());
+  return collect([&](int row) {
+    const TextNumbers::Number number = columns.text_number(term.column.text(), row);
+    Tried& last = tried[number % tried.size()];
+    if (last.number != number) {
+      last = number == TokenColumns::kTextInBytes
+                 ? Tried{}
+                 : Tried{number, Of(term.text.Matches(texts[number]))};
+    }
+    return last.verdict;
+  });
 }
 
 }  // namespace
@@ -356,13 +384,25 @@ void BindColumn(Term& term) {
   if (term.test == Term::Test::kSearch) return;
   term.column = ColumnOf(term.steps);
   if (term.column.kind == ColumnRef::Kind::kTime) {
+    // All that are there, those in bytes too.
+    term.first_time = TokenColumns::kTimeInBytes;
+    term.last_time = kMost;
+  }
+  if (term.column.kind == ColumnRef::Kind::kTime && term.test != Term::Test::kAny) {
     std::int64_t time = 0;
     const bool beyond =
         __builtin_mul_overflow(term.instant.seconds, std::int64_t{1'000'000'000}, &time) ||
         __builtin_add_overflow(time, std::int64_t{term.instant.nanos}, &time);
-    term.column_time = !beyond                    ? std::clamp(time, kLeast, kMost)
-                       : term.instant.seconds < 0 ? kLeast
-                                                  : kMost;
+    // No column holds either end.
+    time = !beyond ? std::clamp(time, kLeast, kMost) : term.instant.seconds < 0 ? kLeast : kMost;
+    term.times_negated = term.mask == (kLessMask | kGreaterMask);
+    const bool equal = (term.mask & kEqualMask) != 0 || term.times_negated;
+    term.first_time = (term.mask & kLessMask) != 0 && !term.times_negated ? kLeast
+                      : equal                                             ? time
+                                                                          : time + 1;
+    term.last_time = (term.mask & kGreaterMask) != 0 && !term.times_negated ? kMost
+                     : equal                                                ? time
+                                                                            : time - 1;
   }
   if (term.column.kind == ColumnRef::Kind::kEnum) {
     for (int value = 0; value < TokenColumns::kNoEnum; ++value) {

@@ -43,8 +43,11 @@ struct Term {
   bool any = false;     // `:*`
   bool quoted = false;  // the value was, so that it means a string
   ColumnRef column;
-  std::uint16_t hash = 0;        // of the text that a hashed column is compared with
-  std::int64_t column_time = 0;  // kInstant: for time columns, in nanoseconds
+  std::uint16_t hash = 0;  // of the text that a hashed column is compared with
+  // For time columns: which of their values match, all others if `times_negated`.
+  std::int64_t first_time = 0;
+  std::int64_t last_time = 0;
+  bool times_negated = false;
   // For enum columns: what each of their values comes to.
   std::array<std::uint8_t, 256> enum_verdicts{};
   std::int64_t integer = 0;

@@ -7,7 +7,7 @@
 
 #include "absl/strings/string_view.h"
 
-namespace tokeninventory::filter {
+namespace tokeninventory {
 
 // Never reads beyond the bytes: damage ends the walk.
 class FieldReader {
@@ -17,6 +17,7 @@ class FieldReader {
 
   // Moves to the next field; false at the end, and on damage.
   bool Next() {
+    begin_ = at_;
     if (at_ == end_) return false;
     std::uint64_t tag = 0;
     if (!ReadVarint(tag) || tag >> 32 != 0) return Stop();
@@ -58,9 +59,16 @@ class FieldReader {
   absl::string_view payload() const { return payload_; }  // fixed-size fields too
   // Where the next field begins.
   const char* position() const { return at_; }
+  // The field, tag included.
+  absl::string_view whole() const {
+    return absl::string_view(begin_, static_cast<std::size_t>(at_ - begin_));
+  }
+  // False once it came upon damage.
+  bool ok() const { return ok_; }
 
  private:
   bool Stop() {
+    ok_ = false;
     at_ = end_;
     return false;
   }
@@ -81,8 +89,10 @@ class FieldReader {
     return false;
   }
 
+  const char* begin_ = nullptr;
   const char* at_;
   const char* end_;
+  bool ok_ = true;
   int number_ = 0;
   std::uint64_t varint_ = 0;
   absl::string_view payload_;
@@ -95,4 +105,4 @@ inline double DoubleOf(absl::string_view payload) {
   return value;
 }
 
-}  // namespace tokeninventory::filter
+}  // namespace tokeninventory
