@@ -41,7 +41,7 @@ class Ledger::Loader final : public LoadVisitor {
     return absl::OkStatus();
   }
 
-  absl::Status OnToken(StoredToken stored) override {
+  absl::Status OnToken(const StoredTokenRef& stored) override {
     const TokenFacts facts = ReadTokenFacts(stored.token);
     const absl::string_view source_id = SourceIdOf(facts.source);
     if (!facts.valid) {
@@ -61,7 +61,7 @@ class Ledger::Loader final : public LoadVisitor {
       // Whichever rule is the token's: the rest is seen to when the time comes.
       armed_.emplace_back(FromProto(end) - ledger_.options_.rules.widest(), stored.row);
     }
-    builder_.PutToken(stored.row, std::move(stored.token), facts);
+    builder_.PutToken(stored.row, stored.token, facts);
     return absl::OkStatus();
   }
 
@@ -321,9 +321,9 @@ absl::StatusOr<std::int64_t> Ledger::CommitAndPublish(Staged staged) {
   for (auto& [id, status] : staged.sources) {
     builder.PutSource(id, std::make_shared<const v1::Source>(std::move(status)));
   }
-  for (StoredToken& put : batch.put_tokens) {
+  for (const StoredToken& put : batch.put_tokens) {
     book_.SetMarks(put.row, put.marks);
-    builder.PutToken(put.row, std::move(put.token));
+    builder.PutToken(put.row, put.token);
   }
   for (const StoredToken& put : batch.put_marks) book_.SetMarks(put.row, put.marks);
   for (const std::int64_t row : batch.purge_rows) {

@@ -42,7 +42,7 @@ std::vector<ScopeMark> ScopeBook::MarksOf(std::int64_t row) const {
   return marks;
 }
 
-void ScopeBook::SetMarks(std::int64_t row, const std::vector<ScopeMark>& marks) {
+void ScopeBook::SetMarks(std::int64_t row, absl::Span<const ScopeMark> marks) {
   const auto index = static_cast<std::size_t>(row);
   if (index >= marks_.size()) {
     if (marks.empty()) return;

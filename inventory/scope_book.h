@@ -17,6 +17,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/string_view.h"
+#include "absl/types/span.h"
 #include "inventory/pass.h"
 #include "inventory/snapshot.h"
 #include "inventory/token_store.h"
@@ -94,7 +95,7 @@ class ScopeBook {
 
   // The marks of a row; empty when it has none.
   std::vector<ScopeMark> MarksOf(std::int64_t row) const;
-  void SetMarks(std::int64_t row, const std::vector<ScopeMark>& marks);
+  void SetMarks(std::int64_t row, absl::Span<const ScopeMark> marks);
 
   // The id of a scope, or 0.
   std::int64_t FindScope(absl::string_view source, absl::string_view stream,

@@ -100,29 +100,29 @@ void SnapshotBuilder::PutSource(const std::string& id, std::shared_ptr<const v1:
   }
 }
 
-void SnapshotBuilder::PutToken(std::int64_t row, std::string token) {
-  const TokenFacts facts = ReadTokenFacts(token);
-  PutToken(row, std::move(token), facts);
+void SnapshotBuilder::PutToken(std::int64_t row, absl::string_view token) {
+  PutToken(row, token, ReadTokenFacts(token));
 }
 
-void SnapshotBuilder::PutToken(std::int64_t row, std::string&& token, const TokenFacts& facts) {
+void SnapshotBuilder::PutToken(std::int64_t row, absl::string_view token, const TokenFacts& facts) {
   constexpr std::size_t kMostEdits = 4096;
   if (edits_.size() == kMostEdits) Flush();
   Edit edit;
   edit.row = row;
+  edit.begin = edit_bytes_.size();
   edit.slot.size = static_cast<std::uint32_t>(token.size());
   edit.slot.basic_size = static_cast<std::uint32_t>(facts.basic_size);
   edit.slot.source = static_cast<std::uint16_t>(FindSource(SourceIdOf(facts.source)));
   edit.slot.presence = static_cast<std::uint8_t>(facts.presence);
   edit.tie = UidTieOf(facts.uid);
-  edit.token = std::move(token);  // from here on `facts` may point nowhere
-  edits_.push_back(std::move(edit));
+  edit_bytes_.append(token.data(), token.size());
+  edits_.push_back(edit);
 }
 
 void SnapshotBuilder::Purge(std::int64_t row) {
   Edit edit;
   edit.row = row;
-  edits_.push_back(std::move(edit));
+  edits_.push_back(edit);
 }
 
 void SnapshotBuilder::PutNotice(std::int64_t row, std::shared_ptr<const Notice> notice) {
@@ -163,6 +163,7 @@ void SnapshotBuilder::Flush() {
     begin = end;
   }
   edits_.clear();
+  edit_bytes_.clear();
 }
 
 Snapshot::Node& SnapshotBuilder::OwnNode(std::size_t node) {
@@ -183,7 +184,7 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snaps
   auto made = std::make_shared<Snapshot::Block>();
   if (old != nullptr) made->columns = old->columns;
   std::size_t size = old == nullptr ? 0 : old->bytes.size();
-  for (const Edit& edit : edits) size += edit.token.size();
+  for (const Edit& edit : edits) size += edit.slot.size;
   made->bytes.reserve(size);
   const std::int64_t first_row = edits.front().row / Snapshot::kBlockRows * Snapshot::kBlockRows;
   auto next = edits.begin();
@@ -202,22 +203,24 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snaps
     } else {
       absl::string_view old_name;
       if (before.size != 0) {
-        const absl::string_view token = Snapshot::RefOf(*old, i, row).full;
-        old_name = ReadTokenName(token);
-        NoteEntries(*old, i, row, UidTie(token), expire_gone_, effective_gone_);
+        const absl::string_view old_token = Snapshot::RefOf(*old, i, row).full;
+        old_name = ReadTokenName(old_token);
+        NoteEntries(*old, i, row, UidTie(old_token), expire_gone_, effective_gone_);
         CountSlot(before, -1);
       }
-      if (edit->token.empty()) {
+      const absl::string_view token =
+          absl::string_view(edit_bytes_).substr(edit->begin, edit->slot.size);
+      if (token.empty()) {
         made->columns.Clear(i);
         continue;
       }
       slot = edit->slot;
       slot.offset = static_cast<std::uint32_t>(made->bytes.size());
-      made->bytes += edit->token;
-      made->columns.Set(i, edit->token);
+      made->bytes.append(token.data(), token.size());
+      made->columns.Set(i, token);
       NoteEntries(*made, i, row, edit->tie, expire_come_, effective_come_);
       CountSlot(slot, +1);
-      if (ReadTokenName(edit->token) != old_name) named_rows_.push_back(row);
+      if (ReadTokenName(token) != old_name) named_rows_.push_back(row);
     }
     made->source_bits |= std::uint64_t{1} << (slot.source % 64);
     made->there |= std::uint64_t{1} << i;

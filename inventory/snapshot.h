@@ -191,10 +191,10 @@ class SnapshotBuilder {
   // Sets the token of a row. Its source must be known, its bytes valid. Where
   // two rows have the same name (a reused id's old token is kept in a higher
   // row), the row that was put first keeps being found by it.
-  void PutToken(std::int64_t row, std::string token);
+  void PutToken(std::int64_t row, absl::string_view token);
 
   // The same where ReadTokenFacts(token) is known already.
-  void PutToken(std::int64_t row, std::string&& token, const TokenFacts& facts);
+  void PutToken(std::int64_t row, absl::string_view token, const TokenFacts& facts);
 
   // Empties a row.
   void Purge(std::int64_t row);
@@ -209,8 +209,8 @@ class SnapshotBuilder {
   // What becomes of a row.
   struct Edit {
     std::int64_t row = 0;
-    std::string token;  // empty: purged
-    Snapshot::Slot slot;
+    std::size_t begin = 0;  // of its token in edit_bytes_
+    Snapshot::Slot slot;    // no size: purged
     std::uint64_t tie = 0;
   };
   using Edits = absl::Span<const Edit>;
@@ -230,6 +230,7 @@ class SnapshotBuilder {
   const Snapshot& base_;
   std::shared_ptr<Snapshot> next_;
   std::vector<Edit> edits_;
+  std::string edit_bytes_;
   std::vector<std::shared_ptr<Snapshot::Node>> own_nodes_;  // by place; null: still shared
   std::vector<SortedEntry> expire_gone_, expire_come_, effective_gone_, effective_come_;
   std::vector<std::int64_t> named_rows_;  // whose name may not be in the index

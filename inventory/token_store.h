@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "absl/types/span.h"
 #include "tokeninventory/v1/token_inventory.pb.h"
 
 namespace tokeninventory {
@@ -31,6 +32,13 @@ struct StoredToken {
   std::int64_t row = 0;  // > 0
   std::string token;     // serialised v1::Token
   std::vector<ScopeMark> marks;
+};
+
+// A StoredToken that belongs to somebody else.
+struct StoredTokenRef {
+  std::int64_t row = 0;     // > 0
+  absl::string_view token;  // serialised v1::Token
+  absl::Span<const ScopeMark> marks;
 };
 
 // A scope as it is stored.
@@ -117,8 +125,8 @@ class LoadVisitor {
   virtual ~LoadVisitor() = default;
   virtual absl::Status OnSource(StoredSource source) = 0;
   virtual absl::Status OnScope(StoredScope scope) = 0;
-  // By rising row.
-  virtual absl::Status OnToken(StoredToken token) = 0;
+  // By rising row. What it refers to is valid until this returns.
+  virtual absl::Status OnToken(const StoredTokenRef& token) = 0;
   // By rising row.
   virtual absl::Status OnNotice(StoredNotice notice) = 0;
 };

@@ -30,8 +30,8 @@ void EncodeScopeMarks(const std::vector<ScopeMark>& marks, std::string& encoded)
   }
 }
 
-absl::StatusOr<std::vector<ScopeMark>> DecodeScopeMarks(absl::string_view encoded) {
-  std::vector<ScopeMark> marks;
+absl::Status DecodeScopeMarks(absl::string_view encoded, std::vector<ScopeMark>& marks) {
+  marks.clear();
   CodedInputStream in(reinterpret_cast<const std::uint8_t*>(encoded.data()),
                       static_cast<int>(encoded.size()));
   while (in.CurrentPosition() < static_cast<int>(encoded.size())) {
@@ -43,7 +43,7 @@ absl::StatusOr<std::vector<ScopeMark>> DecodeScopeMarks(absl::string_view encode
     marks.push_back({static_cast<std::int64_t>(scope),
                      static_cast<std::int32_t>(static_cast<std::uint32_t>(missed))});
   }
-  return marks;
+  return absl::OkStatus();
 }
 
 }  // namespace tokeninventory

@@ -13,7 +13,7 @@ namespace tokeninventory {
 // Replaces what `encoded` held.
 void EncodeScopeMarks(const std::vector<ScopeMark>& marks, std::string& encoded);
 
-// DATA_LOSS when `encoded` is not what EncodeScopeMarks makes.
-absl::StatusOr<std::vector<ScopeMark>> DecodeScopeMarks(absl::string_view encoded);
+// Replaces what `marks` held. DATA_LOSS when `encoded` is not what EncodeScopeMarks makes.
+absl::Status DecodeScopeMarks(absl::string_view encoded, std::vector<ScopeMark>& marks);
 
 }  // namespace tokeninventory

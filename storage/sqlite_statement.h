@@ -5,8 +5,11 @@
 #include <SQLiteCpp/Column.h>
 #include <SQLiteCpp/Statement.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
+
+#include "absl/strings/string_view.h"
 
 namespace tokeninventory {
 
@@ -43,7 +46,14 @@ class StatementUse {
   bool Next() { return statement_.executeStep(); }
   bool HasRow() const { return statement_.hasRow(); }
   std::int64_t IntegerAt(int column) const { return statement_.getColumn(column).getInt64(); }
-  // Of a text or a blob.
+  // Of a text or a blob, valid until the next step.
+  absl::string_view ViewAt(int column) const {
+    const SQLite::Column value = statement_.getColumn(column);
+    // Asked for in this order, as SQLite demands.
+    const void* const bytes = value.getBlob();
+    return {static_cast<const char*>(bytes), static_cast<std::size_t>(value.getBytes())};
+  }
+  // A copy of it.
   std::string BytesAt(int column) const { return statement_.getColumn(column).getString(); }
 
  private:

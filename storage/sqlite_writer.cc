@@ -141,12 +141,10 @@ absl::Status SqliteWriter::Load(LoadVisitor& visitor) {
   }
   {
     StatementUse tokens(statements_->load_tokens);
+    std::vector<ScopeMark> marks;
     while (tokens.Next()) {
-      StoredToken token;
-      token.row = tokens.IntegerAt(0);
-      TI_ASSIGN_OR_RETURN(token.marks, DecodeScopeMarks(tokens.BytesAt(1)));
-      token.token = tokens.BytesAt(2);
-      TI_RETURN_IF_ERROR(visitor.OnToken(std::move(token)));
+      TI_RETURN_IF_ERROR(DecodeScopeMarks(tokens.ViewAt(1), marks));
+      TI_RETURN_IF_ERROR(visitor.OnToken({tokens.IntegerAt(0), tokens.ViewAt(2), marks}));
     }
   }
   StatementUse notices(statements_->load_notices);

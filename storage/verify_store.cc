@@ -382,13 +382,13 @@ class Verifier {
 
   void CheckMarks(const std::string& at, const std::string& encoded, const std::string& source,
                   v1::Token::Presence presence) {
-    const absl::StatusOr<std::vector<ScopeMark>> marks = DecodeScopeMarks(encoded);
-    if (!marks.ok()) {
+    std::vector<ScopeMark> marks;
+    if (!DecodeScopeMarks(encoded, marks).ok()) {
       Problem(at, ": unreadable marks");
       return;
     }
     absl::flat_hash_set<std::int64_t> seen;
-    for (const ScopeMark& mark : *marks) {
+    for (const ScopeMark& mark : marks) {
       const auto scope = scopes_.find(mark.scope);
       if (scope == scopes_.end()) {
         Problem(at, ": listed by scope ", mark.scope, ", which is not there");
@@ -399,7 +399,7 @@ class Verifier {
       if (mark.missed < 0) Problem(at, ": missed ", mark.missed, " times");
     }
     // Such a one could never become missing.
-    if (marks->empty() && IsShown(presence)) Problem(at, ": no scope lists it");
+    if (marks.empty() && IsShown(presence)) Problem(at, ": no scope lists it");
   }
 
   void CheckNotices() {

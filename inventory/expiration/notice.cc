@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/proto_time.h"
 #include "inventory/cursor.h"
+#include "inventory/field_reader.h"
 #include "inventory/token_bytes.h"
 #include "inventory/token_name.h"
 #include "inventory/wire.h"
@@ -39,16 +40,22 @@ absl::string_view Notice::token() const {
 }
 
 absl::StatusOr<std::shared_ptr<const Notice>> ParseNotice(std::string bytes) {
-  v1::Expiration parsed;
-  if (!parsed.ParseFromString(bytes)) return absl::DataLossError("unreadable notice");
   auto notice = std::make_shared<Notice>();
   notice->head_size = bytes.size();
-  if (parsed.has_token()) {
-    // The token is stored last and as it was serialised, so its size is that of the rest.
-    const std::size_t token = parsed.token().ByteSizeLong();
-    const std::size_t field = wire::BytesFieldSize(kTokenField, token);
-    if (field > bytes.size()) return absl::DataLossError("unreadable notice");
-    notice->head_size -= field;
+  // The token is stored last, and most of it all: only what is before it is parsed.
+  for (FieldReader reader(bytes); reader.Next();) {
+    if (reader.number() != kTokenField) continue;
+    FieldReader token(reader.payload());
+    while (token.Next()) {
+    }
+    if (!token.ok() || reader.position() != bytes.data() + bytes.size()) {
+      return absl::DataLossError("unreadable notice");
+    }
+    notice->head_size -= reader.whole().size();
+  }
+  v1::Expiration parsed;
+  if (!parsed.ParseFromArray(bytes.data(), static_cast<int>(notice->head_size))) {
+    return absl::DataLossError("unreadable notice");
   }
   notice->bytes = std::move(bytes);
   notice->source = std::string(SourceIdOf(parsed.source()));

@@ -218,8 +218,8 @@ class TokenCollector final : public LoadVisitor {
     notices[notice.row] = std::move(notice.notice);
     return absl::OkStatus();
   }
-  absl::Status OnToken(StoredToken token) override {
-    tokens[token.row] = std::move(token.token);
+  absl::Status OnToken(const StoredTokenRef& token) override {
+    tokens[token.row] = std::string(token.token);
     return absl::OkStatus();
   }
   std::map<std::int64_t, std::string> tokens;

@@ -76,7 +76,7 @@ class SqliteTokenStoreTest : public ::testing::Test {
     class Ignorer final : public LoadVisitor {
       absl::Status OnSource(StoredSource) override { return absl::OkStatus(); }
       absl::Status OnScope(StoredScope) override { return absl::OkStatus(); }
-      absl::Status OnToken(StoredToken) override { return absl::OkStatus(); }
+      absl::Status OnToken(const StoredTokenRef&) override { return absl::OkStatus(); }
       absl::Status OnNotice(StoredNotice) override { return absl::OkStatus(); }
     };
     absl::StatusOr<std::unique_ptr<TokenStore>> store = Open();

@@ -28,10 +28,11 @@ class Collector final : public LoadVisitor {
     loaded.scopes.push_back(std::move(scope));
     return absl::OkStatus();
   }
-  absl::Status OnToken(StoredToken token) override {
+  absl::Status OnToken(const StoredTokenRef& token) override {
     EXPECT_THAT(loaded.notices, IsEmpty());
     EXPECT_LT(loaded.tokens.empty() ? 0 : loaded.tokens.back().row, token.row);
-    loaded.tokens.push_back(std::move(token));
+    loaded.tokens.push_back(
+        {token.row, std::string(token.token), {token.marks.begin(), token.marks.end()}});
     return absl::OkStatus();
   }
   absl::Status OnNotice(StoredNotice notice) override {

@@ -194,7 +194,7 @@ TEST_P(TokenStoreConformanceTest, LoadStopsAtTheVisitorsError) {
     explicit Refuser(int accepted) : accepted_(accepted) {}
     absl::Status OnSource(StoredSource) override { return Next(); }
     absl::Status OnScope(StoredScope) override { return Next(); }
-    absl::Status OnToken(StoredToken) override { return Next(); }
+    absl::Status OnToken(const StoredTokenRef&) override { return Next(); }
     absl::Status OnNotice(StoredNotice) override { return Next(); }
 
    private:
