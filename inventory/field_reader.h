@@ -77,6 +77,13 @@ class FieldReader {
       value = static_cast<unsigned char>(*at_++);
       return true;
     }
+    // Field numbers from 16 on, and most lengths, are of two bytes.
+    if (end_ - at_ >= 2 && static_cast<signed char>(at_[1]) >= 0) {
+      value = (static_cast<unsigned char>(at_[0]) & 0x7Fu) |
+              static_cast<std::uint64_t>(static_cast<unsigned char>(at_[1])) << 7;
+      at_ += 2;
+      return true;
+    }
     std::uint64_t result = 0;
     for (unsigned shift = 0; shift < 64 && at_ != end_; shift += 7) {
       const auto byte = static_cast<unsigned char>(*at_++);

@@ -83,8 +83,8 @@ class Ledger::Loader final : public LoadVisitor {
 
   std::shared_ptr<const Snapshot> Finish(std::int64_t revision) {
     // All at once, which is cheaper than Arm for each. A row's last one counts.
-    ledger_.due_.reserve(armed_.size());
-    for (const auto& [due, row] : armed_) ledger_.due_[row] = due;
+    ledger_.due_.resize(static_cast<std::size_t>(ledger_.next_row_), absl::InfiniteFuture());
+    for (const auto& [due, row] : armed_) ledger_.due_[static_cast<std::size_t>(row)] = due;
     ledger_.due_queue_ = decltype(ledger_.due_queue_)({}, std::move(armed_));
     return builder_.Build(revision);
   }

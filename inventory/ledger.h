@@ -206,6 +206,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
 
   absl::StatusOr<RunningPass*> FindPass(PassId pass);
   absl::StatusOr<v1::Token> ParseRow(std::int64_t row) const;
+  // InfiniteFuture: never.
+  absl::Time DueOf(std::int64_t row) const;
 
   // Used by the Ledger's thread only, but for what is shared with others by itself.
   Options options_;
@@ -221,10 +223,10 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   PassId next_pass_ = 1;
   absl::flat_hash_map<std::string, HeldPass> held_;  // by source
   // When time may have something to say of a token: it expires, a lead is reached. An
-  // entry counts only while `due_` agrees.
+  // entry counts only while DueOf() agrees.
   using Due = std::pair<absl::Time, std::int64_t>;
   std::priority_queue<Due, std::vector<Due>, std::greater<>> due_queue_;
-  absl::flat_hash_map<std::int64_t, absl::Time> due_;  // by row
+  std::vector<absl::Time> due_;  // by row, as far as any is armed
   absl::Time next_compaction_;
   // What the last write came to, and when one is tried again.
   absl::Status store_status_;

@@ -172,15 +172,17 @@ void Ledger::ArmToken(std::int64_t row, const v1::Token& token) {
   Arm(row, due);
 }
 
+absl::Time Ledger::DueOf(std::int64_t row) const {
+  const auto index = static_cast<std::size_t>(row);
+  return index < due_.size() ? due_[index] : absl::InfiniteFuture();
+}
+
 void Ledger::Arm(std::int64_t row, absl::Time due) {
-  if (due == absl::InfiniteFuture()) {
-    due_.erase(row);
-    return;
-  }
-  const auto [it, is_new] = due_.try_emplace(row, due);
-  if (!is_new && it->second == due) return;
-  it->second = due;
-  due_queue_.emplace(due, row);
+  if (due == DueOf(row)) return;
+  const auto index = static_cast<std::size_t>(row);
+  if (index >= due_.size()) due_.resize(index + 1, absl::InfiniteFuture());
+  due_[index] = due;
+  if (due != absl::InfiniteFuture()) due_queue_.emplace(due, row);
 }
 
 void Ledger::TellDueTokens() {
@@ -191,9 +193,8 @@ void Ledger::TellDueTokens() {
   while (!due_queue_.empty() && due_queue_.top().first <= now && taken.size() < kLooksPerTick) {
     const Due due = due_queue_.top();
     due_queue_.pop();
-    const auto it = due_.find(due.second);
-    if (it == due_.end() || it->second != due.first) continue;  // moved meanwhile
-    if (!taken.empty() && taken.back() == due) continue;        // moved and came back
+    if (DueOf(due.second) != due.first) continue;         // moved meanwhile
+    if (!taken.empty() && taken.back() == due) continue;  // moved and came back
     taken.push_back(due);
     absl::StatusOr<v1::Token> token = ParseRow(due.second);
     if (!token.ok()) continue;

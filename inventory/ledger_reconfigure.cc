@@ -45,11 +45,10 @@ void Ledger::RearmAll() {
   const SortedEntry first{std::numeric_limits<std::int64_t>::min(), 0, 0};
   snapshot_->by_effective_expire_time().Scan(first, [&](const SortedEntry& entry) {
     if (entry.key == std::numeric_limits<std::int64_t>::max()) return false;  // they never end
-    const auto known = due_.find(entry.row);
     const absl::Time due = absl::FromUnixNanos(entry.key) - options_.rules.widest();
     const TokenFacts facts = ReadTokenFacts(snapshot_->At(entry.row).full);
     // Whichever rule is the token's: the rest is seen to when the time comes.
-    if (facts.state == v1::Token::ACTIVE && (known == due_.end() || due < known->second)) {
+    if (facts.state == v1::Token::ACTIVE && due < DueOf(entry.row)) {
       Arm(entry.row, due);
     }
     return true;
