@@ -87,7 +87,7 @@ void Run(const Setup& setup) {
                     [&] { return CpuMicrosPerCall(etcd.process(), etcd_client, ranges, round); },
                     [&] { return CpuMicrosPerQuery(postgres, postgres_client, round); },
                 },
-                setup.rounds);
+                setup.rounds_near_bars());
   Print({"get-64", "us/call", costs[0], {"bare", costs[1]}, {}, AtMost(1.15)});
   Print({"get-64-etcd", "us/call", costs[0], {}, {"etcd", costs[2]}, AtMost(1 / 2.2, "1/2.2")});
   Print({"get-64-postgresql",

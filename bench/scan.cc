@@ -55,7 +55,7 @@ void Run(const Setup& setup) {
   const auto nanos = [&](const Calls& calls) {
     return RunRounds(
         {[&] { return CpuMicrosPerCall(service.process(), client, calls, round) * 1e3 / tokens; }},
-        setup.rounds)[0];
+        setup.rounds_near_bars())[0];
   };
   for (const Case& each : kCases) {
     Note(each.name);

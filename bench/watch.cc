@@ -78,7 +78,7 @@ std::vector<Series> Compare(const std::vector<Contender>& contenders, int watche
       return cost.micros;
     });
   }
-  const auto micros = RunRounds(measures, setup.rounds);
+  const auto micros = RunRounds(measures, setup.rounds_near_bars());
   for (std::size_t i = 0; i < series.size(); ++i) {
     series[i].micros = micros[i];
     series[i].per_second = Counted(series[i].per_second);
