@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
+#include <iterator>
 #include <string>
 
 #include "absl/strings/ascii.h"
@@ -149,6 +150,24 @@ constexpr Form kForms[] = {
     {"sntryu_", 40, &IsHex, Tail::kAny},
 };
 
+// The forms whose prefix begins with a character: the first one's index, then from each
+// to the next. -1: no more.
+struct FormChains {
+  std::array<int, 256> first{};
+  std::array<int, std::size(kForms)> next{};
+};
+
+constexpr FormChains kChains = [] {
+  FormChains chains;
+  for (int& first : chains.first) first = -1;
+  for (std::size_t i = std::size(kForms); i-- > 0;) {
+    int& first = chains.first[static_cast<unsigned char>(kForms[i].prefix[0])];
+    chains.next[i] = first;
+    first = static_cast<int>(i);
+  }
+  return chains;
+}();
+
 bool IsJsonWebToken(absl::string_view text) {
   const absl::string_view head = Leading(text, &IsUrlSafe);
   if (head.size() < 12 || !absl::StartsWith(text.substr(head.size()), ".")) return false;
@@ -165,8 +184,10 @@ bool IsAfterBearer(absl::string_view text) {
 
 // Whether a secret of a known form begins here.
 bool BeginsKnownForm(absl::string_view text) {
-  for (const Form& form : kForms) {
-    if (form.prefix[0] != text[0] || !absl::StartsWith(text, form.prefix)) continue;
+  for (int i = kChains.first[static_cast<unsigned char>(text[0])]; i >= 0;
+       i = kChains.next[static_cast<std::size_t>(i)]) {
+    const Form& form = kForms[static_cast<std::size_t>(i)];
+    if (!absl::StartsWith(text, form.prefix)) continue;
     const absl::string_view tail = Leading(text.substr(form.prefix.size()), form.is);
     if (tail.size() >= form.least && Distinct(tail) >= kLeastDistinct && Has(tail, form.tail)) {
       return true;
@@ -177,15 +198,19 @@ bool BeginsKnownForm(absl::string_view text) {
   return absl::StartsWithIgnoreCase(text, kBearer) && IsAfterBearer(text.substr(kBearer.size()));
 }
 
+bool BeginsPrivateKey(absl::string_view text) {
+  return absl::StartsWith(text, "-----BEGIN ") && absl::StrContains(text, "PRIVATE KEY");
+}
+
 bool HasKnownForm(absl::string_view text) {
   bool in_word = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const bool alnum = IsAlnum(text[i]);
     if (alnum && !in_word && BeginsKnownForm(text.substr(i))) return true;
+    if (text[i] == '-' && BeginsPrivateKey(text.substr(i))) return true;
     in_word = alnum;
   }
-  const std::size_t pem = text.find("-----BEGIN ");
-  return pem != absl::string_view::npos && absl::StrContains(text.substr(pem), "PRIVATE KEY");
+  return false;
 }
 
 // `scheme://user:password@host`, where the password is not a mask.
@@ -208,6 +233,7 @@ bool HasPassword(absl::string_view text) {
 // ---- randomness ----
 
 constexpr std::size_t kLeastRandom = 40;
+constexpr std::size_t kLeastPadded = 30;
 constexpr std::size_t kMostHex = 64;
 
 bool IsWordChar(char c) { return IsUrlSafe(c) || c == '+' || c == '/'; }
@@ -250,7 +276,7 @@ bool IsDigests(absl::string_view word) {
 bool IsRandom(absl::string_view word, absl::string_view padding) {
   // Opal's keys are base64 whose padding shows that it is some.
   const bool padded = !padding.empty() && padding.size() <= 2 &&
-                      (word.size() + padding.size()) % 4 == 0 && word.size() >= 30;
+                      (word.size() + padding.size()) % 4 == 0 && word.size() >= kLeastPadded;
   if (word.size() < kLeastRandom && !padded) return false;
   if (IsDigests(word)) return false;
   if (std::all_of(word.begin(), word.end(), &IsHex)) return BitsPerCharacter(word) > 3;
@@ -291,12 +317,15 @@ bool IsKnownHarmless(absl::string_view piece) {
 }
 
 bool HasRandomWord(absl::string_view text) {
+  // Most texts are as long as a UUID at most.
+  if (text.size() < kLeastPadded) return false;
+  if (text.size() < kLeastRandom && !absl::StrContains(text, '=')) return false;
   std::size_t i = 0;
   while (i < text.size()) {
     const std::size_t end = std::min(text.find_first_of(" \t\r\n\"'`<>()[]{},;|", i), text.size());
     const absl::string_view piece = text.substr(i, end - i);
     i = end + 1;
-    if (piece.size() < 30 || IsKnownHarmless(piece)) continue;
+    if (piece.size() < kLeastPadded || IsKnownHarmless(piece)) continue;
     for (std::size_t at = 0; at < piece.size();) {
       const absl::string_view word = Leading(piece.substr(at), &IsWordChar);
       at += word.size();
