@@ -423,7 +423,7 @@ absl::Status CheckId(absl::string_view id, absl::string_view prefix) {
     }
   }
   // Percent-encoding makes a name of it up to three times as long.
-  if (EncodeTokenId(absl::StrCat(prefix, id)).size() > kMaxNameBytes - kNameBytesBeforeId) {
+  if (EncodedIdSize(prefix) + EncodedIdSize(id) > kMaxNameBytes - kNameBytesBeforeId) {
     return Wrong("too long for a resource name");
   }
   return absl::OkStatus();
@@ -488,21 +488,37 @@ absl::Status MapOne(const JsonValue& value, absl::string_view id_prefix,
   return absl::OkStatus();
 }
 
+// Of a Token, those that may not be set, and those whose types hold more than a mapping
+// makes.
+const std::vector<FieldEntry>& FieldsToCheck() {
+  static const auto* const fields = [] {
+    auto* made = new std::vector<FieldEntry>;
+    const Descriptor* type = v1::Token::descriptor();
+    for (int i = 0; i < type->field_count(); ++i) {
+      const FieldEntry& entry = TableOf(type).at(type->field(i)->json_name());
+      if (entry.kind == FieldKind::kOurs || entry.kind == FieldKind::kTime) made->push_back(entry);
+    }
+    return made;
+  }();
+  return *fields;
+}
+
 }  // namespace
 
 absl::Status CheckMapped(v1::Token& token, absl::string_view id_prefix) {
   if (absl::Status status = CheckId(token.provider_token_id(), id_prefix); !status.ok()) {
     return Wrong(absl::StrCat("providerTokenId: ", status.message()));
   }
-  std::vector<const FieldDescriptor*> set;
   const Reflection* reflection = token.GetReflection();
-  reflection->ListFields(token, &set);
-  for (const FieldDescriptor* field : set) {
-    const FieldEntry& entry = TableOf(v1::Token::descriptor()).at(field->json_name());
-    if (entry.kind == FieldKind::kOurs) {
+  for (const auto& [field, kind] : FieldsToCheck()) {
+    if (field->is_repeated() ? reflection->FieldSize(token, field) == 0
+                             : !reflection->HasField(token, field)) {
+      continue;
+    }
+    if (kind == FieldKind::kOurs) {
       return Wrong(absl::StrCat(field->json_name(), ": is the inventory's own"));
     }
-    if (entry.kind == FieldKind::kTime) {
+    if (kind == FieldKind::kTime) {
       const auto& time =
           static_cast<const google::protobuf::Timestamp&>(reflection->GetMessage(token, field));
       if (time.nanos() < 0 || time.nanos() > 999'999'999 || !IsTimestamp(FromProto(time))) {

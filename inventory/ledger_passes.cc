@@ -105,7 +105,7 @@ absl::Status Ledger::CheckToken(const ObservedToken& observed) const {
                                                    " bytes; the limit is ", kMaxTokenIdBytes));
   }
   // Names grow by percent-encoding.
-  if (EncodeTokenId(observed.id).size() > kMaxNameBytes - 128) {
+  if (EncodedIdSize(observed.id) > kMaxNameBytes - 128) {
     return absl::InvalidArgumentError("a token id whose name would be over 1024 bytes");
   }
   if (observed.token.ByteSizeLong() > kMaxTokenBytes - 1024) {

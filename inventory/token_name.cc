@@ -44,9 +44,16 @@ bool IsEncodedId(absl::string_view text) {
 
 }  // namespace
 
+std::size_t EncodedIdSize(absl::string_view id) {
+  const auto plain = std::count_if(id.begin(), id.end(), &IsPlain);
+  return 3 * id.size() - 2 * static_cast<std::size_t>(plain);
+}
+
 std::string EncodeTokenId(absl::string_view id) {
+  const std::size_t size = EncodedIdSize(id);
+  if (size == id.size()) return std::string(id);
   std::string out;
-  out.reserve(id.size());
+  out.reserve(size);
   for (const char c : id) {
     if (IsPlain(c)) {
       out += c;

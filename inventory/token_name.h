@@ -16,6 +16,9 @@ inline constexpr std::size_t kMaxNameBytes = 1024;
 // Percent-encodes what is outside `[A-Za-z0-9._~-]`.
 std::string EncodeTokenId(absl::string_view id);
 
+// How long EncodeTokenId makes it.
+std::size_t EncodedIdSize(absl::string_view id);
+
 // `sources/{source}`.
 std::string SourceName(absl::string_view source);
 
