@@ -15,6 +15,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "connectors/page_worker/frame_socket.h"
+#include "connectors/page_worker/known_fields.h"
 
 namespace tokeninventory {
 namespace {
@@ -174,7 +175,8 @@ absl::StatusOr<internal::v1::PageWorkerReply> WorkerProcess::Call(
     End();
     return absl::InvalidArgumentError("the page worker answers nonsense");
   }
-  reply.DiscardUnknownFields();
+  static const auto* const known = new KnownFields(internal::v1::PageWorkerReply::descriptor());
+  if (!known->Cover(*frame)) reply.DiscardUnknownFields();
   return reply;
 }
 
