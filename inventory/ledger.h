@@ -151,9 +151,10 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   // Has everything looked at again that the rules may see in another way.
   void RearmAll();
   absl::Status CheckToken(const ObservedToken& observed) const;
-  absl::Status StageObserved(RunningPass& pass, const ScopeRef& scope, std::int64_t scope_id,
-                             const ObservedToken& observed, absl::Time now, Staged& staged,
-                             PageCounts& counts);
+  // The row that the token has, or will have.
+  absl::StatusOr<std::int64_t> StageObserved(RunningPass& pass, std::int64_t scope_id,
+                                             ObservedToken observed, absl::Time now, Staged& staged,
+                                             PageCounts& counts);
   absl::Status StageLosses(const Conclusion& conclusion, absl::Time now, Staged& staged,
                            v1::SyncStats& stats);
   // Stages what a source's status says once a pass, which ended at `end_time`, counts.
@@ -183,9 +184,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   void CheckSources();
   bool IsNew(const std::string& source) const;
   bool MustHear(std::int64_t row, TokenSight::VendorWord word) const;
-  // With the inactivity window that the source's configuration adds; nothing when none.
-  std::optional<ObservedToken> WithWindow(const std::string& source,
-                                          const ObservedToken& observed) const;
+  // Sets the inactivity window that the source's configuration adds, if any.
+  void AddWindow(const std::string& source, v1::Token& token) const;
   std::optional<v1::Expiration> FindNotice(std::int64_t row) const;
   std::optional<v1::Expiration> FindSourceNotice(const std::string& source,
                                                  v1::Expiration::Kind kind) const;

@@ -59,19 +59,12 @@ bool Ledger::MustHear(std::int64_t row, TokenSight::VendorWord word) const {
   return notice != nullptr && notice->is_open() && WordMatters(word, notice->kind);
 }
 
-std::optional<ObservedToken> Ledger::WithWindow(const std::string& source,
-                                                const ObservedToken& observed) const {
-  if (observed.token.has_inactivity_window() || observed.token.has_inactivity_deadline()) {
-    return std::nullopt;
-  }
+void Ledger::AddWindow(const std::string& source, v1::Token& token) const {
+  if (token.has_inactivity_window() || token.has_inactivity_deadline()) return;
   const auto info = std::find_if(options_.sources.begin(), options_.sources.end(),
                                  [&](const SourceInfo& each) { return each.id == source; });
-  if (info == options_.sources.end() || info->inactivity_window == absl::ZeroDuration()) {
-    return std::nullopt;
-  }
-  ObservedToken with = observed;
-  ToProto(info->inactivity_window, with.token.mutable_inactivity_window());
-  return with;
+  if (info == options_.sources.end() || info->inactivity_window == absl::ZeroDuration()) return;
+  ToProto(info->inactivity_window, token.mutable_inactivity_window());
 }
 
 void Ledger::StageNotices(Staged& staged) {

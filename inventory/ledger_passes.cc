@@ -144,16 +144,17 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
     PageCounts counts;
     const absl::Time now = options_.clock->Now();
     staged.batch.commit_time = now;
-    absl::flat_hash_map<std::string, const ObservedToken*> in_page;
+    absl::flat_hash_set<std::string> in_page;
     std::vector<std::int64_t> seen;
-    for (const ObservedToken& observed : tokens) {
-      if (!in_page.try_emplace(observed.id, &observed).second) continue;  // the first counts
-      const absl::Status status =
-          StageObserved(pass, scope, scope_id, observed, now, staged, counts);
-      if (!status.ok()) {
-        result = status;
+    for (ObservedToken& observed : tokens) {
+      if (!in_page.insert(observed.id).second) continue;  // the first counts
+      const absl::StatusOr<std::int64_t> row =
+          StageObserved(pass, scope_id, std::move(observed), now, staged, counts);
+      if (!row.ok()) {
+        result = row.status();
         return;
       }
+      seen.push_back(*row);
     }
     if (!staged.empty()) {
       const absl::StatusOr<std::int64_t> committed = CommitAndPublish(std::move(staged));
@@ -165,11 +166,8 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
         return;
       }
     }
-    for (const auto& [id, observed] : in_page) {
-      const std::int64_t row = snapshot_->Find(TokenName(pass.source, id)).row;
-      pass.seen.insert(row);
-      listing.seen.insert(row);
-    }
+    pass.seen.insert(seen.begin(), seen.end());
+    listing.seen.insert(seen.begin(), seen.end());
     pass.stats.set_tokens_added(pass.stats.tokens_added() + counts.added);
     pass.stats.set_tokens_updated(pass.stats.tokens_updated() + counts.updated);
     pass.stats.set_tokens_unchanged(pass.stats.tokens_unchanged() + counts.unchanged);
@@ -178,11 +176,10 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
   return result;
 }
 
-absl::Status Ledger::StageObserved(RunningPass& pass, const ScopeRef&, std::int64_t scope_id,
-                                   const ObservedToken& vendors, absl::Time now, Staged& staged,
-                                   PageCounts& counts) {
-  const std::optional<ObservedToken> with_window = WithWindow(pass.source, vendors);
-  const ObservedToken& observed = with_window ? *with_window : vendors;
+absl::StatusOr<std::int64_t> Ledger::StageObserved(RunningPass& pass, std::int64_t scope_id,
+                                                   ObservedToken observed, absl::Time now,
+                                                   Staged& staged, PageCounts& counts) {
+  AddWindow(pass.source, observed.token);
   const int source = snapshot_->FindSource(pass.source);
   const std::string& provider =
       snapshot_->sources()[static_cast<std::size_t>(source)].status->provider();
@@ -205,31 +202,34 @@ absl::Status Ledger::StageObserved(RunningPass& pass, const ScopeRef&, std::int6
   // A token that another listing of this pass showed keeps that one's fields.
   if (is_known && pass.seen.contains(known_ref.row)) {
     if (marks_move) staged.PutMarks(known_ref.row, std::move(marks));
-    return absl::OkStatus();
+    return known_ref.row;
   }
 
   v1::Token known;
   if (is_known) {
     TI_ASSIGN_OR_RETURN(known, ParseRow(known_ref.row));
   }
-  Reconciled reconciled = Reconcile(pass.source, provider, is_known ? &known : nullptr, observed,
-                                    now, is_known ? std::string() : RandomUuid());
+  const TokenSight::VendorWord word = WordOf(observed.token);
+  Reconciled reconciled =
+      Reconcile(pass.source, provider, is_known ? &known : nullptr, std::move(observed), now,
+                is_known ? std::string() : RandomUuid(), known_ref.full);
   const std::int64_t revision = head_ + 1;
-  if (is_known) staged.words[known_ref.row] = WordOf(vendors.token);
+  const std::int64_t row = is_known ? known_ref.row : next_row_++;
+  if (is_known) staged.words[row] = word;
   switch (reconciled.kind) {
     case Reconciled::Kind::kUnchanged:
       ++counts.unchanged;
-      if (MustHear(known_ref.row, WordOf(vendors.token))) staged.looks.push_back(known_ref.row);
-      if (marks_move) staged.PutMarks(known_ref.row, std::move(marks));
+      if (MustHear(row, word)) staged.looks.push_back(row);
+      if (marks_move) staged.PutMarks(row, std::move(marks));
       break;
     case Reconciled::Kind::kUpdated:
       ++counts.updated;
-      staged.PutToken(known_ref.row, std::move(reconciled.token), std::move(marks),
+      staged.PutToken(row, std::move(reconciled.token), std::move(marks),
                       std::string(known_ref.full), v1::TokenChange::VENDOR_REPORTED, revision);
       break;
     case Reconciled::Kind::kAdded:
       ++counts.added;
-      staged.PutToken(next_row_++, std::move(reconciled.token), std::move(marks), std::string(),
+      staged.PutToken(row, std::move(reconciled.token), std::move(marks), std::string(),
                       v1::TokenChange::VENDOR_REPORTED, revision);
       break;
     case Reconciled::Kind::kReused: {
@@ -242,12 +242,12 @@ absl::Status Ledger::StageObserved(RunningPass& pass, const ScopeRef&, std::int6
       }
       staged.PutToken(old_row, std::move(known), {}, std::string(known_ref.full),
                       v1::TokenChange::ID_REUSED, revision);
-      staged.PutToken(known_ref.row, std::move(reconciled.token), {ScopeMark{scope_id, 0}},
-                      std::string(), v1::TokenChange::ID_REUSED, revision);
+      staged.PutToken(row, std::move(reconciled.token), {ScopeMark{scope_id, 0}}, std::string(),
+                      v1::TokenChange::ID_REUSED, revision);
       break;
     }
   }
-  return absl::OkStatus();
+  return row;
 }
 
 absl::Status Ledger::EndScope(PassId pass_id, const ScopeRef& scope, const ScopeProof& proof) {

@@ -1,6 +1,7 @@
 #include "inventory/reconcile.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/proto_time.h"
 #include "inventory/token_bytes.h"
@@ -52,9 +53,20 @@ void KeepKnownExpiry(const v1::Token& known, v1::Token& token) {
   token.set_expire_time_precision(known.expire_time_precision());
 }
 
+bool IsSame(const google::protobuf::Timestamp& a, const google::protobuf::Timestamp& b) {
+  return a.seconds() == b.seconds() && a.nanos() == b.nanos();
+}
+
 // Undoes a move of last_used_time that comes too soon after the last change.
 void CoarsenLastUse(const v1::Token& known, absl::Time now, v1::Token& token) {
   if (known.last_use() != v1::Token::USED || token.last_use() != v1::Token::USED) return;
+  // Nothing moved.
+  if (IsSame(known.last_used_time(), token.last_used_time()) &&
+      (!known.has_inactivity_deadline() ||
+       (token.has_inactivity_deadline() &&
+        IsSame(known.inactivity_deadline(), token.inactivity_deadline())))) {
+    return;
+  }
   if (now - FromProto(known.update_time()) >= kLastUsedGrain) return;
   if (FromProto(token.last_used_time()) < FromProto(known.last_used_time())) return;
   // With last use as known, is anything else different?
@@ -70,11 +82,12 @@ void CoarsenLastUse(const v1::Token& known, absl::Time now, v1::Token& token) {
 }  // namespace
 
 Reconciled Reconcile(absl::string_view source, absl::string_view provider, const v1::Token* known,
-                     const ObservedToken& observed, absl::Time now, absl::string_view new_uid) {
+                     ObservedToken observed, absl::Time now, absl::string_view new_uid,
+                     absl::string_view known_bytes) {
   Reconciled result;
   v1::Token& token = result.token;
-  token = observed.token;
-  const bool reused = known != nullptr && IsAnotherToken(*known, observed.token);
+  token = std::move(observed.token);
+  const bool reused = known != nullptr && IsAnotherToken(*known, token);
   const bool is_new = known == nullptr || reused;
 
   token.set_name(TokenName(source, observed.id));
@@ -111,7 +124,8 @@ Reconciled Reconcile(absl::string_view source, absl::string_view provider, const
     return result;
   }
   CoarsenLastUse(*known, now, token);
-  if (SerializeToken(token) == SerializeToken(*known)) {
+  const std::string bytes = SerializeToken(token);
+  if (bytes == known_bytes || bytes == SerializeToken(*known)) {
     result.kind = Reconciled::Kind::kUnchanged;
     return result;
   }

@@ -30,12 +30,12 @@ bool AlwaysChanges(int field) {
 }
 
 std::string SerializeToken(const v1::Token& token) {
-  std::string bytes;
-  google::protobuf::io::StringOutputStream stream(&bytes);
+  // At once as long as it will be: growing copies.
+  std::string bytes(token.ByteSizeLong(), '\0');
+  google::protobuf::io::ArrayOutputStream stream(bytes.data(), static_cast<int>(bytes.size()));
   google::protobuf::io::CodedOutputStream coded(&stream);
   coded.SetSerializationDeterministic(true);
-  token.SerializeToCodedStream(&coded);
-  coded.Trim();
+  token.SerializeWithCachedSizes(&coded);
   return bytes;
 }
 
