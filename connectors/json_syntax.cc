@@ -28,9 +28,15 @@ class Scanner {
   absl::string_view rest() const { return rest_; }
 
  private:
+  // Between most values there is none, or one: find_first_not_of makes a table of the set
+  // each time.
   void SkipSpace() {
-    rest_.remove_prefix(std::min(rest_.find_first_not_of(" \t\r\n"), rest_.size()));
+    std::size_t space = 0;
+    while (space < rest_.size() && IsSpace(rest_[space])) ++space;
+    rest_.remove_prefix(space);
   }
+
+  static bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
   bool Take(char c) {
     if (rest_.empty() || rest_.front() != c) return false;
@@ -130,7 +136,8 @@ class Scanner {
 
   // One at least.
   bool Digits() {
-    const std::size_t count = std::min(rest_.find_first_not_of("0123456789"), rest_.size());
+    std::size_t count = 0;
+    while (count < rest_.size() && rest_[count] >= '0' && rest_[count] <= '9') ++count;
     rest_.remove_prefix(count);
     return count > 0;
   }
