@@ -1,40 +1,18 @@
 // What a token by name costs, and a hundred at once.
-#include <algorithm>
-#include <random>
-
 #include "bench/lib/etcd.h"
 #include "bench/lib/filled_store.h"
 #include "bench/lib/load_client.h"
 #include "bench/lib/postgres.h"
 #include "bench/lib/service.h"
+#include "bench/lib/token_calls.h"
 #include "tokeninventory/v1/token_inventory.pb.h"
 
 namespace tokeninventory::bench {
 namespace {
 
-constexpr char kGet[] = "/tokeninventory.v1.TokenInventory/GetToken";
 constexpr char kBatchGet[] = "/tokeninventory.v1.TokenInventory/BatchGetTokens";
-constexpr char kList[] = "/tokeninventory.v1.TokenInventory/ListTokens";
-constexpr int kCallers = 64;
 constexpr int kBatchCallers = 8;
 constexpr std::size_t kBatch = 100;
-
-std::vector<std::string> ShuffledNames(const TokenFile& tokens) {
-  std::vector<std::string> names;
-  for (const absl::string_view token : tokens.tokens()) names.push_back(KeyOf(token).name);
-  std::shuffle(names.begin(), names.end(), std::mt19937_64(2));
-  return names;
-}
-
-Calls Gets(const std::vector<std::string>& names) {
-  Calls calls{kGet, {}, kCallers};
-  for (const std::string& name : names) {
-    v1::GetTokenRequest request;
-    request.set_name(name);
-    calls.requests.push_back(request.SerializeAsString());
-  }
-  return calls;
-}
 
 Calls BatchGets(const std::vector<std::string>& names) {
   Calls calls{kBatchGet, {}, kBatchCallers};
@@ -50,7 +28,7 @@ Calls BatchGets(const std::vector<std::string>& names) {
 Calls CopiedPages() {
   v1::ListTokensRequest request;
   request.set_page_size(kBatch);
-  return {kList, {request.SerializeAsString()}, kBatchCallers};
+  return {kListTokens, {request.SerializeAsString()}, kBatchCallers};
 }
 
 void Run(const Setup& setup) {
@@ -68,8 +46,8 @@ void Run(const Setup& setup) {
   Etcd etcd;
   etcd.Load(tokens);
   LoadClient etcd_client(etcd.port());
-  Calls ranges{kEtcdRange, {}, kCallers};
-  Queries selects{"SELECT token FROM tokens WHERE name = $1", {}, kCallers};
+  Calls ranges{kEtcdRange, {}, kGetCallers};
+  Queries selects{"SELECT token FROM tokens WHERE name = $1", {}, kGetCallers};
   for (const std::string& name : names) {
     ranges.requests.push_back(EtcdRangeRequest(name));
     selects.parameters.push_back({name});
@@ -79,7 +57,7 @@ void Run(const Setup& setup) {
   PostgresClient postgres_client(postgres, selects);
 
   Note("Get");
-  const Calls gets = Gets(names);
+  const Calls gets = GetCalls(names);
   const auto costs =
       RunRounds({
                     [&] { return CpuMicrosPerCall(service.process(), ours, gets, round); },

@@ -8,36 +8,14 @@
 #include "bench/lib/load_client.h"
 #include "bench/lib/postgres.h"
 #include "bench/lib/service.h"
-#include "tokeninventory/v1/token_inventory.pb.h"
+#include "bench/lib/token_calls.h"
 
 namespace tokeninventory::bench {
 namespace {
 
-constexpr char kList[] = "/tokeninventory.v1.TokenInventory/ListTokens";
-constexpr int kCallers = 8;
-
-// The requests for all full pages of a list, which lead from one to the next.
-Calls Pages(LoadClient& client, int page_size, const std::string& order_by) {
-  Calls calls{kList, {}, kCallers};
-  v1::ListTokensRequest request;
-  request.set_parent("sources/-");
-  request.set_page_size(page_size);
-  request.set_order_by(order_by);
-  request.set_view(v1::FULL);
-  do {
-    const std::string bytes = request.SerializeAsString();
-    v1::ListTokensResponse page;
-    if (!page.ParseFromString(client.Call(kList, bytes))) Fail("a bad page");
-    if (page.tokens_size() != page_size) break;
-    calls.requests.push_back(bytes);
-    request.set_page_token(page.next_page_token());
-  } while (!request.page_token().empty());
-  return calls;
-}
-
 Calls Ranges(std::vector<std::string> names, std::size_t page_size) {
   std::sort(names.begin(), names.end());
-  Calls calls{kEtcdRange, {}, kCallers};
+  Calls calls{kEtcdRange, {}, kPageCallers};
   for (std::size_t i = 0; i + page_size < names.size(); i += page_size) {
     calls.requests.push_back(EtcdRangeRequest(names[i], names[i + page_size]));
   }
@@ -52,7 +30,7 @@ Queries KeysetPages(std::vector<TokenKey> keys, std::size_t page_size) {
                                " ORDER BY expire, uid LIMIT ",
                                page_size),
                   {},
-                  kCallers};
+                  kPageCallers};
   for (std::size_t i = 0; i + page_size < keys.size(); i += page_size) {
     queries.parameters.push_back({absl::StrCat(keys[i].expire), keys[i].uid});
   }
@@ -83,8 +61,8 @@ void Run(const Setup& setup) {
   postgres.Load(tokens);
 
   for (const int size : {100, 1000}) {
-    const Calls stored = Pages(ours, size, "");
-    const Calls by_expiry = Pages(ours, size, "expire_time");
+    const Calls stored = PageCalls(ours, size, "");
+    const Calls by_expiry = PageCalls(ours, size, "expire_time");
     const Calls ranges = Ranges(names, static_cast<std::size_t>(size));
     PostgresClient select(postgres, KeysetPages(keys, static_cast<std::size_t>(size)));
     const std::string name = absl::StrCat("list-", size);

@@ -1,56 +1,16 @@
 // What it costs to tell watchers of a change, and to have watchers at all.
 #include "absl/strings/str_cat.h"
-#include "absl/time/clock.h"
 #include "bench/lib/etcd.h"
+#include "bench/lib/fan_out.h"
 #include "bench/lib/filled_store.h"
 #include "bench/lib/load_client.h"
 #include "bench/lib/service.h"
 #include "bench/lib/watch_client.h"
-#include "tests/testing/temp_dir.h"
-#include "tokeninventory/v1/token_inventory.pb.h"
 
 namespace tokeninventory::bench {
 namespace {
 
 constexpr int kIdleWatchers = 5000;
-
-WatchKind TokenWatch() {
-  v1::WatchTokensRequest request;
-  request.set_parent("sources/-");
-  request.set_view(v1::FULL);
-  request.mutable_now();
-  request.mutable_progress_interval()->set_seconds(300);
-  WatchKind kind;
-  kind.method = "/tokeninventory.v1.TokenInventory/WatchTokens";
-  kind.request = request.SerializeAsString();
-  kind.count = &CountTokenEvents;
-  return kind;
-}
-
-// What one round of changes costs: for each event that a watcher was told of.
-struct Cost {
-  double micros = 0;  // CPU of the server
-  double per_second = 0;
-};
-
-using Publish = std::function<void(int events)>;
-
-// So many events at once, again and again for a while; each time once all have them.
-Cost FanOut(const Process& server, WatchClient& client, int watchers, int at_once,
-            const Publish& publish, absl::Duration time) {
-  const double cpu = server.CpuSeconds();
-  const absl::Time begin = absl::Now();
-  std::int64_t told = 0;
-  do {
-    publish(at_once);
-    const std::int64_t events = std::int64_t{watchers} * at_once;
-    client.Await(events);
-    told += events;
-  } while (absl::Now() < begin + time);
-  const auto count = static_cast<double>(told);
-  const double seconds = absl::ToDoubleSeconds(absl::Now() - begin);
-  return {(server.CpuSeconds() - cpu) * 1e6 / count, count / seconds};
-}
 
 // A server, its watchers, and how it is told to publish.
 struct Contender {
@@ -73,7 +33,8 @@ std::vector<Series> Compare(const std::vector<Contender>& contenders, int watche
   for (std::size_t i = 0; i < contenders.size(); ++i) {
     measures.push_back([&, i] {
       const Contender& each = contenders[i];
-      const Cost cost = FanOut(each.server, each.client, watchers, at_once, each.publish, time);
+      const FanOutCost cost =
+          FanOut(each.server, each.client, watchers, at_once, each.publish, time);
       series[i].per_second.push_back(cost.per_second);
       return cost.micros;
     });
@@ -89,29 +50,28 @@ std::vector<Series> Compare(const std::vector<Contender>& contenders, int watche
 class Servers {
  public:
   explicit Servers(const FilledStore& store)
-      : ours_({{ProgramPath("watch-server"), folder_.path()}, ServerCore()}),
-        bare_({{ProgramPath("bare-server"), store.tokens_file()}, ServerCore()}),
-        ours_port_(PortIn(ours_.AwaitOutput(" serving"), "port ")),
+      : bare_({{ProgramPath("bare-server"), store.tokens_file()}, ServerCore()}),
         bare_port_(PortIn(bare_.AwaitOutput(" serving"), "port ")),
         etcd_puts_(etcd_.port()),
         value_(TokenFile(store.tokens_file()).tokens().front()) {}
 
   void CompareAt(int watchers, const Setup& setup) {
-    WatchClient ours(ours_port_, TokenWatch(), watchers);
+    WatchClient ours(ours_.port(), TokenWatch(), watchers);
     WatchClient bare(bare_port_, TokenWatch(), watchers);
     const std::string name = absl::StrCat("watch-", watchers);
     const bool with_etcd = watchers == 1000;
     std::unique_ptr<WatchClient> etcd;
     if (with_etcd) etcd = std::make_unique<WatchClient>(etcd_.port(), EtcdWatch("k"), watchers);
     const auto all = [&](const Publish& of_ours, const Publish& of_bare) {
-      std::vector<Contender> contenders = {{ours_, ours, of_ours}, {bare_, bare, of_bare}};
+      std::vector<Contender> contenders = {{ours_.process(), ours, of_ours},
+                                           {bare_, bare, of_bare}};
       if (with_etcd) {
         contenders.push_back({etcd_.process(), *etcd, [this](int n) { PutInEtcd(n); }});
       }
       return contenders;
     };
-    const Publish ours_at_once = [this](int n) { ours_.Say(absl::StrCat("publish ", n, " 1")); };
-    const Publish ours_in_turn = [this](int n) { ours_.Say(absl::StrCat("publish ", n, " ", n)); };
+    const Publish ours_at_once = [this](int n) { ours_.Publish(n, 1); };
+    const Publish ours_in_turn = [this](int n) { ours_.Publish(n, n); };
     const Publish bare_at_once = [this](int n) { bare_.Say(absl::StrCat("publish ", n, " 1")); };
 
     Note(name);
@@ -131,8 +91,8 @@ class Servers {
            true});
     Note(name + ", 64");
     etcd = nullptr;
-    const auto at_once =
-        Compare({{ours_, ours, ours_at_once}, {bare_, bare, bare_at_once}}, watchers, 64, setup);
+    const auto at_once = Compare(
+        {{ours_.process(), ours, ours_at_once}, {bare_, bare, bare_at_once}}, watchers, 64, setup);
     Print({name + "-by-64",
            "events/s",
            at_once[0].per_second,
@@ -140,7 +100,7 @@ class Servers {
            {},
            AtLeast(0.65),
            true});
-    const auto in_turn = Compare({{ours_, ours, ours_in_turn}}, watchers, 64, setup);
+    const auto in_turn = Compare({{ours_.process(), ours, ours_in_turn}}, watchers, 64, setup);
     Print({name + "-by-64-commits", "events/s", in_turn[0].per_second, {}, {}, {}, true});
   }
 
@@ -153,10 +113,8 @@ class Servers {
     etcd_puts_.RunOnce(puts);
   }
 
-  const testing::TempDir folder_;
-  Process ours_;
+  WatchServer ours_;
   Process bare_;
-  const int ours_port_;
   const int bare_port_;
   Etcd etcd_;
   LoadClient etcd_puts_;
