@@ -106,8 +106,12 @@ LoadResult LoadClient::RunWhile(const Calls& calls, const std::function<bool()>&
 }
 
 LoadResult LoadClient::Run(const Calls& calls, absl::Duration time) {
-  const std::int64_t end = absl::GetCurrentTimeNanos() + absl::ToInt64Nanoseconds(time);
-  return RunWhile(calls, [end] { return absl::GetCurrentTimeNanos() < end; });
+  std::int64_t end = 0;  // counted from the first call: to make many requests takes a while
+  return RunWhile(calls, [&] {
+    const std::int64_t now = absl::GetCurrentTimeNanos();
+    if (end == 0) end = now + absl::ToInt64Nanoseconds(time);
+    return now < end;
+  });
 }
 
 LoadResult LoadClient::RunOnce(const Calls& calls) {
