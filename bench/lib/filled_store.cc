@@ -2,6 +2,7 @@
 
 #include <google/protobuf/io/coded_stream.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -17,6 +18,7 @@
 namespace tokeninventory::bench {
 namespace {
 
+constexpr int kSeed = 1;
 constexpr std::uint8_t kTokensTag = 0x0a;  // ListTokensResponse.tokens
 
 void WriteTokens(const Snapshot& snapshot, const std::string& path) {
@@ -44,7 +46,7 @@ void WriteConfig(const std::string& path) {
 
 void Fill(const std::string& folder, int tokens) {
   FedLedger fed(folder + "/inventory.db", Clock::Real());
-  std::mt19937_64 random(1);
+  std::mt19937_64 random(kSeed);
   int left = tokens;
   int sources = std::size(kSampleSources);
   for (const SampleSource& source : kSampleSources) {
@@ -69,6 +71,18 @@ FilledStore::FilledStore(const Setup& setup, int tokens)
   std::filesystem::create_directories(unfinished);
   Fill(unfinished, tokens);
   std::filesystem::rename(unfinished, folder_);
+}
+
+std::vector<ObservedToken> ShownAgain(int tokens, int count) {
+  const int part = tokens / static_cast<int>(std::size(kSampleSources));
+  const int step = std::max(part / count, 1);
+  std::mt19937_64 random(kSeed);
+  std::vector<ObservedToken> shown;
+  for (int i = 0; i < part; ++i) {
+    ObservedToken token = SampleToken(random, kSampleSources[0], absl::Now());
+    if (i % step == 0) shown.push_back(std::move(token));
+  }
+  return shown;
 }
 
 TokenFile::TokenFile(const std::string& path) {

@@ -8,6 +8,7 @@
 
 #include "absl/strings/string_view.h"
 #include "bench/lib/report.h"
+#include "bench/lib/sample_tokens.h"
 
 namespace tokeninventory::bench {
 
@@ -23,6 +24,10 @@ class FilledStore {
  private:
   std::string folder_;
 };
+
+// So many tokens of kSampleSources[0], from all over it, as its vendor shows them now: those
+// that FilledStore(setup, tokens) holds, but for their times.
+std::vector<ObservedToken> ShownAgain(int tokens, int count);
 
 // The tokens of a store as it holds them, in storage order.
 class TokenFile {
