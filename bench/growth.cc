@@ -146,7 +146,7 @@ void MeasureTokens(const FilledStore& store, int tokens, int rounds) {
   MeasureCommits(store, tokens, size, rounds);
 }
 
-// One change, and 64 in one commit, told to so many.
+// One change, 64 in one commit, and a vendor's page of them, told to so many.
 void MeasureWatchers(const Setup& setup, int watchers, int rounds) {
   const absl::Duration round = absl::Milliseconds(setup.quick ? 200 : 400);
   Note(absl::StrCat(watchers, " watchers"));
@@ -158,7 +158,7 @@ void MeasureWatchers(const Setup& setup, int watchers, int rounds) {
   if (watchers >= kFewestWatchersForMemory) {
     Print({RowName("watch-memory", size), "KiB/watcher", {kib}});
   }
-  for (const int at_once : {1, 64}) {
+  for (const int at_once : {1, 64, 1'000}) {
     const std::string prefix = at_once == 1 ? "watch" : absl::StrCat("watch-by-", at_once);
     std::vector<double> per_commit;
     std::vector<double> millis;

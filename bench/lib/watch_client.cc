@@ -53,8 +53,8 @@ void WatchClient::HandleNext() {
   Stream& stream = *static_cast<Stream*>(tag);
   if (!ok) {
     grpc::Status status;
-    stream.call->Finish(&status, tag);
-    queue_.Next(&tag, &ok);
+    stream.call->Finish(&status, nullptr);
+    while (tag != nullptr) queue_.Next(&tag, &ok);  // what other streams have done comes before
     Fail(absl::StrCat(kind_.method, ": a stream ended: ", status.error_message()));
   }
   switch (stream.step) {
