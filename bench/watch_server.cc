@@ -59,8 +59,6 @@ int Run(const std::string& folder) {
   hub_options.store = &fed.store();
   hub_options.clock = Clock::Real();
   hub_options.epoch = fed.ledger().epoch();
-  // Many streams of one client that shares the machine: what takes it long is no stall.
-  hub_options.max_stalled_streams = hub_options.max_streams;
   WatchHub hub(std::move(hub_options));
   Backend backend;
   backend.clock = Clock::Real();

@@ -401,17 +401,29 @@ void WatchHub::RunRound(absl::Time now) {
     const absl::Time at = session->Poll(now);
     SetTimer(std::move(session), at);
   }
-  // Whoever is stalled for the longest makes room for those who came after it.
-  std::vector<SessionPointer> cut;
+  CutStalled();
+  options_.inventory->ExpireWaits(now);
+}
+
+// Whoever is stalled for the longest makes room for those who came after it.
+void WatchHub::CutStalled() {
+  const auto most = static_cast<std::size_t>(options_.max_stalled_messages);
+  std::vector<SessionPointer> stalled;
   {
     MutexLock lock(mutex_);
-    const auto most = static_cast<std::size_t>(options_.max_stalled_streams);
-    if (stalled_.size() > most) {
-      cut.assign(stalled_.begin(), stalled_.end() - static_cast<std::ptrdiff_t>(most));
+    if (stalled_.size() <= most) return;
+    stalled.assign(stalled_.begin(), stalled_.end());
+  }
+  absl::flat_hash_set<const void*> kept;
+  for (auto session = stalled.rbegin(); session != stalled.rend(); ++session) {
+    const void* const message = (*session)->StalledOn();
+    if (message == nullptr || kept.contains(message)) continue;
+    if (kept.size() < most) {
+      kept.insert(message);
+    } else {
+      (*session)->CutStalled();
     }
   }
-  for (const SessionPointer& session : cut) session->CutStalled();
-  options_.inventory->ExpireWaits(now);
 }
 
 void WatchHub::RunDispatcher() {

@@ -43,9 +43,11 @@ class WatchHub {
     // A message under way for this long ends its stream.
     absl::Duration stall_timeout = absl::Seconds(60);
     // A stream is stalled when a message was under way for 5 s (a quarter of the
-    // time-out if that is less). Of more than these, the one that is so for the
-    // longest is ended. Each holds one message, of at most about 1 MiB.
-    int max_stalled_streams = 256;
+    // time-out if that is less). Of the messages that stalled streams hold, each of at
+    // most about 1 MiB, so many are kept: streams that are stalled for longest with
+    // others are ended. Those that hold one message together cost no more than one of
+    // them, and may wait for the machine and not for their clients.
+    int max_stalled_messages = 256;
     // Streams are ended at a random age of 0.8 to 1.2 times this.
     absl::Duration max_age = absl::Minutes(30);
   };
@@ -142,6 +144,7 @@ class WatchHub {
   // Has every session send Progress when a source's state is another one.
   void TellStates(absl::Time now);
   void RunRound(absl::Time now);
+  void CutStalled();
   void SetTimer(SessionPointer session, absl::Time at);
   std::vector<SessionPointer> Sessions() const;
   static std::vector<SourceState> StatesOf(const Snapshot& snapshot);

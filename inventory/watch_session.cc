@@ -123,6 +123,7 @@ void WatchSession::MeetGapLocked(v1::WatchReset::Reason reason) {
 void WatchSession::OnWriteDone(bool ok) {
   MutexLock lock(mutex_);
   writing_ = false;
+  under_way_ = nullptr;
   if (std::exchange(stalled_, false)) hub_.OnStallOver(shared_from_this());
   const absl::Time now = hub_.options().clock->Now();
   last_write_ = now;
@@ -180,6 +181,11 @@ void WatchSession::End(const absl::Status& status) {
 void WatchSession::Wake(absl::Time now) {
   MutexLock lock(mutex_);
   PumpLocked(now);
+}
+
+const void* WatchSession::StalledOn() const {
+  MutexLock lock(mutex_);
+  return stalled_ ? under_way_ : nullptr;
 }
 
 void WatchSession::CutStalled() {
@@ -414,6 +420,7 @@ void WatchSession::FetchFromStoreLocked() {
 void WatchSession::WriteLocked(const WatchMessage& message,
                                std::optional<std::int64_t> resume_revision) {
   writing_ = true;
+  under_way_ = message.get();
   resume_under_way_.reset();
   if (resume_revision) {
     resume_under_way_ = ResumePoint{*resume_revision, group_->view().visible_hash()};

@@ -81,6 +81,9 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   void Drain(const absl::Status& status);
   // Ends the stream if it is stalled: others need the room.
   void CutStalled();
+  // The message that its client does not take, to be compared only; null when it is not
+  // stalled.
+  const void* StalledOn() const;
   // The log is needed behind this revision; the largest number when it is not.
   std::int64_t OldestCursor() const;
 
@@ -177,6 +180,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
   bool waiting_for_turn_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  const void* under_way_ ABSL_GUARDED_BY(mutex_) = nullptr;  // what is written, kept by the sink
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;  // another thread makes the next message
   bool stalled_ ABSL_GUARDED_BY(mutex_) = false;   // the hub counts it
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;

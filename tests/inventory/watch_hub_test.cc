@@ -82,7 +82,7 @@ TEST_F(WatchHubTest, AStreamThatIsCutIsToldWhatItWasToldWhole) {
 
 TEST_F(WatchHubTest, OfTooManyStalledStreamsTheOldestAreCut) {
   WatchHub::Options options;
-  options.max_stalled_streams = 2;
+  options.max_stalled_messages = 2;
   watch_.StartHub(std::move(options));
   std::vector<std::unique_ptr<FakeStream>> streams;
   for (int i = 0; i < 4; ++i) {
@@ -109,6 +109,38 @@ TEST_F(WatchHubTest, OfTooManyStalledStreamsTheOldestAreCut) {
     EXPECT_FALSE(streams[i]->aborted());
   }
   EXPECT_TRUE(watch_.AwaitStreamCount(2));
+}
+
+// One message that many are told costs what it costs one, and they may all wait for the
+// machine.
+TEST_F(WatchHubTest, StreamsThatAreStalledOnOneMessageAreNotTooMany) {
+  WatchHub::Options options;
+  options.max_stalled_messages = 1;
+  watch_.StartHub(std::move(options));
+  constexpr int kTogether = 5;
+  std::vector<std::unique_ptr<FakeStream>> streams;
+  for (int i = 0; i < kTogether; ++i) {
+    streams.push_back(watch_.Open(FromNow(), Pace::kByHand));
+    // Those that begin now are told so.
+    ASSERT_TRUE(streams.back()->AwaitWrite());
+    streams.back()->Take();
+    ASSERT_TRUE(streams.back()->AwaitMessages(1));
+  }
+  house_.Pass({Lists(ObservedRange("t", 1, 9))});
+  for (const auto& stream : streams) ASSERT_TRUE(stream->AwaitWrite());
+  house_.clock().Advance(absl::Seconds(5));
+  ASSERT_TRUE(watch_.AwaitStalledCount(kTogether));
+  // A message of its own makes all of them go: they have waited for longer.
+  auto other = watch_.Open(FromInitialState(), Pace::kByHand);
+  ASSERT_TRUE(other->AwaitWrite());
+  house_.clock().Advance(absl::Seconds(2));
+  for (const auto& stream : streams) EXPECT_FALSE(stream->aborted());
+  house_.clock().Advance(absl::Seconds(3));
+  for (const auto& stream : streams) {
+    ASSERT_TRUE(stream->AwaitEnd());
+    EXPECT_EQ(ReasonOf(stream->status()), "SLOW_CONSUMER");
+  }
+  EXPECT_FALSE(other->aborted());
 }
 
 TEST_F(WatchHubTest, ASlowWriteThatEndsInTimeIsNotAborted) {

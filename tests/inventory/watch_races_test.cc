@@ -30,7 +30,7 @@ WatchHub::Options ShortLives() {
   WatchHub::Options options;
   options.max_age = absl::Minutes(2);
   options.stall_timeout = absl::Seconds(40);
-  options.max_stalled_streams = 2;
+  options.max_stalled_messages = 2;
   return options;
 }
 
@@ -172,7 +172,7 @@ TEST_F(WatchRacesTest, StreamsThatBeginAnewEndUpKnowingWhatIsThere) {
   WatchHub::Options options = ShortLives();
   options.max_age = absl::Hours(1000);
   options.stall_timeout = absl::Hours(1000);
-  options.max_stalled_streams = 1000;
+  options.max_stalled_messages = 1000;
   watch_.StartHub(std::move(options));
   std::vector<std::unique_ptr<FakeStream>> streams;
   for (int i = 0; i < 12; ++i) {
