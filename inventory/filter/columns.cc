@@ -40,15 +40,16 @@ void PrefetchColumn(const Column& column) {
 }  // namespace
 
 TokenColumns::TokenColumns() {
-  for (auto& column : times_) column.fill(kNoTime);
-  revisions_.fill(0);
-  for (auto& column : hashes_) column.fill(kEmptyHash);
-  for (auto& column : enums_) column.fill(0);
-  for (auto& column : text_numbers_) column.fill(TextNumbers::kEmpty);
-  for (const Hashed column : {kOwnerId, kOwnerDisplayName, kOwnerEmail}) {
-    hashes_[column].fill(kNoHash);
-  }
-  enums_[kOwnerKind].fill(kNoEnum);
+  // Column after column, all rows as the first one.
+  Clear(0);
+  const auto spread = [](auto& columns) {
+    for (auto& column : columns) column.fill(column.front());
+  };
+  spread(times_);
+  revisions_.fill(revisions_.front());
+  spread(hashes_);
+  spread(enums_);
+  spread(text_numbers_);
 }
 
 void TokenColumns::Clear(int row) {

@@ -396,13 +396,10 @@ void BindColumn(Term& term) {
     // No column holds either end.
     time = !beyond ? std::clamp(time, kLeast, kMost) : term.instant.seconds < 0 ? kLeast : kMost;
     term.times_negated = term.mask == (kLessMask | kGreaterMask);
-    const bool equal = (term.mask & kEqualMask) != 0 || term.times_negated;
-    term.first_time = (term.mask & kLessMask) != 0 && !term.times_negated ? kLeast
-                      : equal                                             ? time
-                                                                          : time + 1;
-    term.last_time = (term.mask & kGreaterMask) != 0 && !term.times_negated ? kMost
-                     : equal                                                ? time
-                                                                            : time - 1;
+    const OrderMask mask = term.times_negated ? kEqualMask : term.mask;
+    const bool equal = (mask & kEqualMask) != 0;
+    term.first_time = (mask & kLessMask) != 0 ? kLeast : equal ? time : time + 1;
+    term.last_time = (mask & kGreaterMask) != 0 ? kMost : equal ? time : time - 1;
   }
   if (term.column.kind == ColumnRef::Kind::kEnum) {
     for (int value = 0; value < TokenColumns::kNoEnum; ++value) {

@@ -13,7 +13,7 @@ TextNumbers::Number TextNumbers::Of(absl::string_view text) {
   if (text.size() > kMostBytes) return kNone;
   const std::size_t place =
       (text.size() * 31 + static_cast<unsigned char>(text.back())) % recent_.size();
-  const Number recent = recent_[place].load(std::memory_order_relaxed);
+  const Number recent = recent_[place].load(std::memory_order_acquire);
   if (recent != kEmpty && (*this)[recent] == text) return recent;
 
   MutexLock lock(mutex_);
@@ -25,7 +25,7 @@ TextNumbers::Number TextNumbers::Of(absl::string_view text) {
     texts_[next].store(kept, std::memory_order_release);
     known = numbers_.emplace(*kept, static_cast<Number>(next)).first;
   }
-  recent_[place].store(known->second, std::memory_order_relaxed);
+  recent_[place].store(known->second, std::memory_order_release);
   return known->second;
 }
 

@@ -42,7 +42,8 @@ class TextNumbers {
 
  private:
   std::array<std::atomic<const std::string*>, kMost> texts_{};
-  // The number that was asked for last, by some of its text's bytes.
+  // The number that was asked for last, by some of its text's bytes. Whoever reads one
+  // here has to see its text too.
   std::array<std::atomic<Number>, 64> recent_{};
   Mutex mutex_;
   absl::flat_hash_map<absl::string_view, Number> numbers_ ABSL_GUARDED_BY(mutex_);
