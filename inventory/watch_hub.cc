@@ -6,6 +6,7 @@
 #include <thread>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "inventory/errors.h"
@@ -145,9 +146,9 @@ absl::StatusOr<std::shared_ptr<WatchSession>> WatchHub::Open(WatchSink& sink,
     }
     const double share = std::uniform_real_distribution<double>(0.8, 1.2)(random_);
     Cohort& cohort = CohortLocked(options.view);
-    session =
-        std::make_shared<WatchSession>(*this, cohort.group, sink, options, now + max_age_ * share);
-    cohort.sessions.insert(session);
+    session = std::make_shared<WatchSession>(*this, opened_count_++, cohort.group, sink, options,
+                                             now + max_age_ * share);
+    cohort.sessions.emplace(session->number(), session);
     ++stream_count_;
   }
   // It is in its cohort before it reads: what is published from now on wakes it.
@@ -182,7 +183,7 @@ WatchHub::Cohort& WatchHub::CohortLocked(std::shared_ptr<const WatchView> view) 
 
 void WatchHub::LeaveCohortLocked(const SessionPointer& session, const WatchGroup& group) {
   const auto cohort = cohorts_.find(group.view().key());
-  cohort->second.sessions.erase(session);
+  cohort->second.sessions.erase(session->number());
   if (cohort->second.sessions.empty()) cohorts_.erase(cohort);
 }
 
@@ -191,7 +192,7 @@ std::shared_ptr<WatchGroup> WatchHub::Regroup(const SessionPointer& session, con
   MutexLock lock(mutex_);
   LeaveCohortLocked(session, from);
   Cohort& cohort = CohortLocked(std::move(view));
-  cohort.sessions.insert(session);
+  cohort.sessions.emplace(session->number(), session);
   return cohort.group;
 }
 
@@ -319,8 +320,18 @@ std::vector<WatchHub::SessionPointer> WatchHub::Sessions() const {
   std::vector<SessionPointer> sessions;
   sessions.reserve(static_cast<std::size_t>(stream_count_));
   for (const auto& [key, cohort] : cohorts_) {
-    sessions.insert(sessions.end(), cohort.sessions.begin(), cohort.sessions.end());
+    for (const auto& [number, session] : cohort.sessions) sessions.push_back(session);
   }
+  return sessions;
+}
+
+std::vector<WatchHub::SessionPointer> WatchHub::SessionsOf(const WatchGroup& group) const {
+  MutexLock lock(mutex_);
+  std::vector<SessionPointer> sessions;
+  const auto cohort = cohorts_.find(group.view().key());
+  if (cohort == cohorts_.end() || cohort->second.group.get() != &group) return sessions;
+  sessions.reserve(cohort->second.sessions.size());
+  for (const auto& [number, session] : cohort->second.sessions) sessions.push_back(session);
   return sessions;
 }
 
@@ -350,14 +361,7 @@ void WatchHub::TellChanges(absl::Time now) {
     const std::optional<EncodedChanges> news =
         group->Look(head, touched.Has(group->view().source()));
     if (!news) continue;
-    std::vector<SessionPointer> sessions;
-    {
-      MutexLock lock(mutex_);
-      const auto cohort = cohorts_.find(group->view().key());
-      if (cohort == cohorts_.end() || cohort->second.group != group) continue;
-      sessions.assign(cohort->second.sessions.begin(), cohort->second.sessions.end());
-    }
-    for (const SessionPointer& session : sessions) session->Wake(now);
+    for (const SessionPointer& session : SessionsOf(*group)) session->Wake(now);
   }
   for (const SessionPointer& session : waiting) session->Wake(now);
 }

@@ -14,8 +14,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/container/btree_map.h"
 #include "absl/container/flat_hash_map.h"
-#include "absl/container/flat_hash_set.h"
 #include "base/clock.h"
 #include "base/thread_pool.h"
 #include "inventory/change_feed.h"
@@ -97,10 +97,12 @@ class WatchHub {
   using SessionPointer = std::shared_ptr<WatchSession>;
   using SourceState = std::pair<std::string, v1::Source::State>;
 
-  // The sessions of one view.
+  // The sessions of one view, by number. Those that were opened together are told together:
+  // they are neighbours in memory, and often streams of one connection, which then sends what
+  // they are told in fewer writes.
   struct Cohort {
     std::shared_ptr<WatchGroup> group;
-    absl::flat_hash_set<SessionPointer> sessions;
+    absl::btree_map<std::int64_t, SessionPointer> sessions;
   };
   struct Timer {
     absl::Time at;
@@ -147,6 +149,7 @@ class WatchHub {
   void CutStalled();
   void SetTimer(SessionPointer session, absl::Time at);
   std::vector<SessionPointer> Sessions() const;
+  std::vector<SessionPointer> SessionsOf(const WatchGroup& group) const;
   static std::vector<SourceState> StatesOf(const Snapshot& snapshot);
 
   const Options options_;
@@ -173,6 +176,7 @@ class WatchHub {
   int max_streams_ ABSL_GUARDED_BY(mutex_);
   absl::Duration max_age_ ABSL_GUARDED_BY(mutex_);
   int stream_count_ ABSL_GUARDED_BY(mutex_) = 0;
+  std::int64_t opened_count_ ABSL_GUARDED_BY(mutex_) = 0;
   int initial_turns_ ABSL_GUARDED_BY(mutex_);
   std::deque<SessionPointer> waiting_ ABSL_GUARDED_BY(mutex_);
   std::deque<SessionPointer> stalled_ ABSL_GUARDED_BY(mutex_);  // for the longest first

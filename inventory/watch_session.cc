@@ -58,9 +58,10 @@ bool CutAt(std::int64_t bound, Revisions& revisions) {
 
 }  // namespace
 
-WatchSession::WatchSession(WatchHub& hub, std::shared_ptr<WatchGroup> group, WatchSink& sink,
-                           const Options& options, absl::Time end_time)
+WatchSession::WatchSession(WatchHub& hub, std::int64_t number, std::shared_ptr<WatchGroup> group,
+                           WatchSink& sink, const Options& options, absl::Time end_time)
     : hub_(hub),
+      number_(number),
       on_gap_(options.on_gap),
       progress_interval_(options.progress_interval),
       end_time_(end_time),

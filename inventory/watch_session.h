@@ -50,10 +50,13 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
     std::optional<v1::WatchReset::Reason> reset;
   };
 
-  // `sink` lives until it was told to finish. From `end_time` on the stream ends
-  // where the client can go on: behind a whole revision, not in an initial state.
-  WatchSession(WatchHub& hub, std::shared_ptr<WatchGroup> group, WatchSink& sink,
-               const Options& options, absl::Time end_time);
+  // `number`: no other session of the hub has it. `sink` lives until it was told to finish. From
+  // `end_time` on the stream ends where the client can go on: behind a whole revision, not in an
+  // initial state.
+  WatchSession(WatchHub& hub, std::int64_t number, std::shared_ptr<WatchGroup> group,
+               WatchSink& sink, const Options& options, absl::Time end_time);
+
+  std::int64_t number() const { return number_; }
 
   // From the sink's side.
   void OnWriteDone(bool ok);
@@ -147,6 +150,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   bool AtRevisionEndLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   WatchHub& hub_;
+  const std::int64_t number_;
   const v1::GapAction on_gap_;
   const absl::Duration progress_interval_;
   const absl::Time end_time_;
