@@ -29,4 +29,15 @@ grpc::ByteBuffer ToByteBuffer(std::shared_ptr<const std::string> bytes) {
   return MakeBuffer(kept, std::make_unique<std::shared_ptr<const std::string>>(std::move(bytes)));
 }
 
+std::shared_ptr<const grpc::ByteBuffer> SharedByteBuffer::Of(
+    const std::shared_ptr<const std::string>& bytes) {
+  MutexLock lock(mutex_);
+  std::shared_ptr<const grpc::ByteBuffer> buffer = last_.lock();
+  if (buffer != nullptr && bytes_ == bytes.get()) return buffer;
+  buffer = std::make_shared<const grpc::ByteBuffer>(ToByteBuffer(bytes));
+  last_ = buffer;
+  bytes_ = bytes.get();
+  return buffer;
+}
+
 }  // namespace tokeninventory

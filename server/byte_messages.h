@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 
+#include "base/mutex.h"
+
 namespace tokeninventory {
 
 // One slice that owns `bytes`. Never many small ones: gRPC is slow with them.
@@ -15,6 +17,19 @@ grpc::ByteBuffer ToByteBuffer(std::string bytes);
 
 // One slice that shares `bytes` with whoever else sends them.
 grpc::ByteBuffer ToByteBuffer(std::shared_ptr<const std::string> bytes);
+
+// The buffer of a message that many streams send at the same time: made once for all of them,
+// and gone with the last of them. Thread-safe.
+class SharedByteBuffer {
+ public:
+  // Another one when `bytes` are not those of the last call.
+  std::shared_ptr<const grpc::ByteBuffer> Of(const std::shared_ptr<const std::string>& bytes);
+
+ private:
+  Mutex mutex_;
+  std::weak_ptr<const grpc::ByteBuffer> last_ ABSL_GUARDED_BY(mutex_);
+  const std::string* bytes_ ABSL_GUARDED_BY(mutex_) = nullptr;  // they live as long as `last_`
+};
 
 // False when the bytes are no `Message`.
 template <typename Message>

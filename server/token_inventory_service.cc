@@ -86,6 +86,7 @@ void AnswerOnScanPool(const std::shared_ptr<Read<Request>>& read, AnswerFunction
 // A stream of changes.
 template <typename Request>
 grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance, RpcMethod method,
+                                                       SharedByteBuffer& buffer,
                                                        grpc::CallbackServerContext* context,
                                                        const grpc::ByteBuffer* bytes) {
   const RpcMeter::Call call(entrance.meter, method);
@@ -98,7 +99,7 @@ grpc::ServerWriteReactor<grpc::ByteBuffer>* OpenStream(const Entrance& entrance,
   if (!options.ok()) return new RefusedStream(call, options.status());
   auto ticket = entrance.gate.OpenStream(*caller);
   if (!ticket.ok()) return new RefusedStream(call, ticket.status());
-  auto reactor = std::make_unique<WatchReactor>(context, call, *std::move(ticket));
+  auto reactor = std::make_unique<WatchReactor>(context, call, *std::move(ticket), buffer);
   const absl::Status opened = reactor->Open(*backend.hub, entrance.gate, *std::move(options));
   if (!opened.ok()) return new RefusedStream(call, opened);
   return reactor.release();  // deletes itself when done
@@ -204,7 +205,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::RefreshToken(grpc::CallbackServ
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchTokens(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  return OpenStream<v1::WatchTokensRequest>(entrance_, RpcMethod::kWatchTokens, context, request);
+  return OpenStream<v1::WatchTokensRequest>(entrance_, RpcMethod::kWatchTokens, stream_buffer_,
+                                            context, request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
@@ -229,8 +231,8 @@ grpc::ServerUnaryReactor* TokenInventoryService::ListExpirations(
 
 grpc::ServerWriteReactor<grpc::ByteBuffer>* TokenInventoryService::WatchExpirations(
     grpc::CallbackServerContext* context, const grpc::ByteBuffer* request) {
-  return OpenStream<v1::WatchExpirationsRequest>(entrance_, RpcMethod::kWatchExpirations, context,
-                                                 request);
+  return OpenStream<v1::WatchExpirationsRequest>(entrance_, RpcMethod::kWatchExpirations,
+                                                 stream_buffer_, context, request);
 }
 
 grpc::ServerUnaryReactor* TokenInventoryService::ListTokenChanges(

@@ -2,6 +2,7 @@
 // answers from memory at once, or hands over and finishes from there.
 #pragma once
 
+#include "server/byte_messages.h"
 #include "server/raw_calls.h"
 #include "tokeninventory/v1/token_inventory.grpc.pb.h"
 
@@ -53,6 +54,7 @@ class TokenInventoryService final : public RawTokenInventory {
 
  private:
   const Entrance entrance_;
+  SharedByteBuffer stream_buffer_;
 };
 
 }  // namespace tokeninventory

@@ -4,7 +4,6 @@
 
 #include "base/status_macros.h"
 #include "inventory/answers.h"
-#include "server/byte_messages.h"
 #include "server/grpc_status.h"
 
 namespace tokeninventory {
@@ -27,8 +26,8 @@ void WatchReactor::OnPolicy(const absl::StatusOr<Caller>& caller) {
 }
 
 void WatchReactor::Write(const WatchMessage& message) {
-  message_ = ToByteBuffer(message);
-  StartWrite(&message_);
+  message_ = buffer_.Of(message);
+  StartWrite(message_.get());
 }
 
 void WatchReactor::Finish(const absl::Status& status) {
@@ -38,7 +37,10 @@ void WatchReactor::Finish(const absl::Status& status) {
 
 void WatchReactor::Abort() { context_->TryCancel(); }
 
-void WatchReactor::OnWriteDone(bool ok) { session_->OnWriteDone(ok); }
+void WatchReactor::OnWriteDone(bool ok) {
+  message_ = nullptr;  // it may be a megabyte, and the next one may be minutes off
+  session_->OnWriteDone(ok);
+}
 
 void WatchReactor::OnCancel() { session_->OnCancel(); }
 

@@ -12,6 +12,7 @@
 #include "absl/status/status.h"
 #include "inventory/watch_hub.h"
 #include "server/access/gate.h"
+#include "server/byte_messages.h"
 #include "server/metrics/rpc_meter.h"
 
 namespace tokeninventory {
@@ -22,9 +23,10 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
                            public WatchSink,
                            public GuardedStream {
  public:
+  // `buffer`: for all streams of a service, which it outlives.
   WatchReactor(grpc::CallbackServerContext* context, const RpcMeter::Call& call,
-               std::unique_ptr<CallMeter::Ticket> ticket)
-      : context_(context), call_(call), ticket_(std::move(ticket)) {}
+               std::unique_ptr<CallMeter::Ticket> ticket, SharedByteBuffer& buffer)
+      : context_(context), call_(call), ticket_(std::move(ticket)), buffer_(buffer) {}
 
   // Call once, before the method returns; on an error the reactor was not used.
   absl::Status Open(WatchHub& hub, Gate& gate, WatchSession::Options options);
@@ -46,9 +48,10 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   grpc::CallbackServerContext* const context_;
   const RpcMeter::Call call_;
   const std::unique_ptr<CallMeter::Ticket> ticket_;
+  SharedByteBuffer& buffer_;
   std::shared_ptr<WatchSession> session_;
-  std::string source_;        // the only one that it is about; empty: all
-  grpc::ByteBuffer message_;  // under way
+  std::string source_;                               // the only one that it is about; empty: all
+  std::shared_ptr<const grpc::ByteBuffer> message_;  // under way
   std::unique_ptr<OpenStreams::Place> place_;
 };
 
