@@ -112,25 +112,27 @@ class BareServer final : public Base {
     explicit Stream(Messages& messages) : messages_(messages), next_(messages.size()) {
       StartWrite(&hello_);  // so that a client knows that it is there
     }
-    void Wake() {
-      std::lock_guard lock(mutex_);
-      WriteNext();
-    }
+    void Wake() { WriteNext(false); }
     void OnWriteDone(bool ok) override {
-      std::lock_guard lock(mutex_);
-      writing_ = !ok;  // for ever
-      if (ok) WriteNext();
+      if (ok) WriteNext(true);
     }
     void OnCancel() override { Finish(grpc::Status::CANCELLED); }
     void OnDone() override {}
 
    private:
-    void WriteNext() {
-      if (writing_) return;
-      const grpc::ByteBuffer* const message = messages_.At(next_);
-      if (message == nullptr) return;
-      ++next_;
-      writing_ = true;
+    // Not under the lock: the write may be done, and OnWriteDone called by another thread, before
+    // StartWrite has returned.
+    void WriteNext(bool is_done) {
+      const grpc::ByteBuffer* message = nullptr;
+      {
+        std::lock_guard lock(mutex_);
+        if (is_done) writing_ = false;
+        if (writing_) return;
+        message = messages_.At(next_);
+        if (message == nullptr) return;
+        ++next_;
+        writing_ = true;
+      }
       StartWrite(message);
     }
 

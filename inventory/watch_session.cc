@@ -85,8 +85,23 @@ WatchSession::WatchSession(WatchHub& hub, std::int64_t number, std::shared_ptr<W
   }
 }
 
+WatchSession::Turn::~Turn() {
+  const WatchMessage message = std::exchange(session_.to_write_, nullptr);
+  if (message == nullptr) {
+    session_.mutex_.Unlock();
+    return;
+  }
+  // A message that is under way keeps the sink: Finish waits for it.
+  WatchSink& sink = *session_.sink_;
+  MutexLock handing(session_.handing_);
+  session_.mutex_.Unlock();
+  sink.Write(message);
+}
+
+void WatchSession::AwaitHandedLocked() { MutexLock handed(handing_); }
+
 void WatchSession::BeginInitialState() {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   if (sink_ == nullptr) {  // finished while it waited
     hub_.ReturnInitialTurn();
     return;
@@ -122,7 +137,7 @@ void WatchSession::MeetGapLocked(v1::WatchReset::Reason reason) {
 }
 
 void WatchSession::OnWriteDone(bool ok) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   writing_ = false;
   under_way_ = nullptr;
   if (std::exchange(stalled_, false)) hub_.OnStallOver(shared_from_this());
@@ -135,14 +150,14 @@ void WatchSession::OnWriteDone(bool ok) {
 }
 
 void WatchSession::OnCancel() {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   cancelled_ = true;
   if (!ending_) ending_ = GoneError();
   PumpLocked(hub_.options().clock->Now());
 }
 
 void WatchSession::Drain(const absl::Status& status) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   if (ending_) return;
   ending_ = status;
   last_progress_wanted_ = true;
@@ -150,7 +165,7 @@ void WatchSession::Drain(const absl::Status& status) {
 }
 
 absl::Time WatchSession::Poll(absl::Time now) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   if (sink_ == nullptr) return absl::InfiniteFuture();
   last_write_ = std::min(last_write_, now);  // the clock may have been set back
   // Not later than a Progress could be due once the write under way is done.
@@ -173,14 +188,15 @@ absl::Time WatchSession::Poll(absl::Time now) {
 }
 
 void WatchSession::End(const absl::Status& status) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
+  AwaitHandedLocked();
   if (!ending_) ending_ = status;
   last_progress_wanted_ = false;
   PumpLocked(hub_.options().clock->Now());
 }
 
 void WatchSession::Wake(absl::Time now) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   PumpLocked(now);
 }
 
@@ -220,7 +236,7 @@ bool WatchSession::AtRevisionEndLocked() const {
 }
 
 void WatchSession::TellProgress(std::int64_t revision, absl::Time now) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   WantProgressLocked(revision);
   PumpLocked(now);
 }
@@ -274,7 +290,7 @@ void WatchSession::PumpInitialLocked() {
     const v1::Progress progress = MakeProgress(*hub.inventory->Current(), group->view().visible(),
                                                *hub.feed, snapshot->revision(), hub.clock->Now());
     EncodedInitial part = group->view().EncodeInitial(*snapshot, after, hub.epoch, progress);
-    MutexLock lock(self->mutex_);
+    Turn turn(*self);
     if (!self->TakeFetchedLocked(view_number)) return;
     self->initial_after_ = part.after;
     std::optional<std::int64_t> resume_revision;
@@ -289,7 +305,7 @@ void WatchSession::PumpInitialLocked() {
       self->reset_.reset();
       self->resume_.reset();  // of no use any more
     }
-    self->WriteLocked(message, resume_revision);
+    self->WriteLocked(std::move(message), resume_revision);
   });
   if (accepted) return;
   // The pool has room for all who may send an initial state at once, but other work
@@ -336,12 +352,12 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
       ScanMemoryLocked();
       return;
     }
-    const EncodedChanges changes = made ? *std::move(made) : group_->Read(next_);
+    EncodedChanges changes = made ? *std::move(made) : group_->Read(next_);
     // Nothing read: it left the memory just now. Look again.
     if (changes.message == nullptr && changes.next == next_) continue;
     next_ = changes.next;
     if (changes.message != nullptr) {
-      WriteChangesLocked(changes);
+      WriteChangesLocked(std::move(changes));
       return;
     }
   }
@@ -365,10 +381,10 @@ void WatchSession::ScanMemoryLocked() {
         } else {
           changes = group->Read(from);
         }
-        MutexLock lock(self->mutex_);
+        Turn turn(*self);
         if (!self->TakeFetchedLocked(view_number)) return;
         self->next_ = changes.next;
-        if (changes.message != nullptr) return self->WriteChangesLocked(changes);
+        if (changes.message != nullptr) return self->WriteChangesLocked(std::move(changes));
         self->PumpLocked(self->hub_.options().clock->Now());
       });
   if (accepted) return;
@@ -390,7 +406,7 @@ void WatchSession::FetchFromStoreLocked() {
           changes = group->view().EncodeChanges(revisions, from, self->hub_.options().epoch,
                                                 ends_revision);
         }
-        MutexLock lock(self->mutex_);
+        Turn turn(*self);
         if (!self->TakeFetchedLocked(view_number)) return;
         const absl::Time now = self->hub_.options().clock->Now();
         if (absl::IsOutOfRange(page.status())) {
@@ -404,7 +420,7 @@ void WatchSession::FetchFromStoreLocked() {
         }
         self->next_ = changes.next;
         if (changes.message != nullptr) {
-          self->WriteChangesLocked(changes);
+          self->WriteChangesLocked(std::move(changes));
           return;
         }
         // More of this revision was promised, and there was none: Progress says so.
@@ -418,8 +434,7 @@ void WatchSession::FetchFromStoreLocked() {
   hub_.WakeSoon(shared_from_this());
 }
 
-void WatchSession::WriteLocked(const WatchMessage& message,
-                               std::optional<std::int64_t> resume_revision) {
+void WatchSession::WriteLocked(WatchMessage message, std::optional<std::int64_t> resume_revision) {
   writing_ = true;
   under_way_ = message.get();
   resume_under_way_.reset();
@@ -427,13 +442,13 @@ void WatchSession::WriteLocked(const WatchMessage& message,
     resume_under_way_ = ResumePoint{*resume_revision, group_->view().visible_hash()};
   }
   last_write_ = hub_.options().clock->Now();
-  sink_->Write(message);
+  to_write_ = std::move(message);
 }
 
-void WatchSession::WriteChangesLocked(const EncodedChanges& changes) {
+void WatchSession::WriteChangesLocked(EncodedChanges changes) {
   std::optional<std::int64_t> resume_revision;
   if (changes.next.index == 0) resume_revision = changes.next.revision - 1;
-  WriteLocked(changes.message, resume_revision);
+  WriteLocked(std::move(changes.message), resume_revision);
 }
 
 void WatchSession::WriteProgressLocked(absl::Time now) {

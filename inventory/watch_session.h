@@ -17,13 +17,15 @@ namespace tokeninventory {
 
 class WatchHub;
 
-// Where a session's messages go. Called with the session's lock held: an
-// implementation must not call the session back from within. After Finish the
+// Where a session's messages go. Finish and Abort are called with the session's lock
+// held: an implementation must not call the session back from within. After Finish the
 // session never calls it again.
 class WatchSink {
  public:
   virtual ~WatchSink() = default;
-  // Sends one message; the session's OnWriteDone says when the next may come.
+  // Sends one message; the session's OnWriteDone says when the next may come. Called
+  // without a lock: whoever is told that it is done need not wait for it to return.
+  // Abort may come meanwhile, and before.
   virtual void Write(const WatchMessage& message) = 0;
   // Ends the stream; not while a message is under way.
   virtual void Finish(const absl::Status& status) = 0;
@@ -91,6 +93,23 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   std::int64_t OldestCursor() const;
 
  private:
+  // Holds the session's lock for a scope. The message that was decided on meanwhile, if any,
+  // goes to the sink when the lock is free again: a transport may be done with it, and say so
+  // from another thread, long before Write returns.
+  class ABSL_SCOPED_LOCKABLE Turn {
+   public:
+    explicit Turn(WatchSession& session) ABSL_EXCLUSIVE_LOCK_FUNCTION(session.mutex_)
+        : session_(session) {
+      session_.mutex_.Lock();
+    }
+    ~Turn() ABSL_UNLOCK_FUNCTION();
+    Turn(const Turn&) = delete;
+    Turn& operator=(const Turn&) = delete;
+
+   private:
+    WatchSession& session_;
+  };
+
   // Rows that are being named as out of sight. They were told by `view`.
   struct Removal {
     std::shared_ptr<const Snapshot> snapshot;
@@ -121,8 +140,11 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   void FetchFromStoreLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // What a thread that made a message for this session does with it, if it is still wanted.
   bool TakeFetchedLocked(std::int64_t view_number) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // `resume_revision`: of the resume token in it, which is of the present view.
-  void WriteLocked(const WatchMessage& message, std::optional<std::int64_t> resume_revision)
+  // Returns when the message that was decided on, if any, is with the sink.
+  void AwaitHandedLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // At the end of the turn. `resume_revision`: of the resume token in it, which is of the present
+  // view.
+  void WriteLocked(WatchMessage message, std::optional<std::int64_t> resume_revision)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   // Who may see what (watch_session_policy.cc).
@@ -141,7 +163,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   std::optional<std::int64_t> BoundLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   LogPosition SkipLocked(LogPosition position) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
-  void WriteChangesLocked(const EncodedChanges& changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void WriteChangesLocked(EncodedChanges changes) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void WriteProgressLocked(absl::Time now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void CutLocked() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void FinishLocked(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -156,6 +178,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   const absl::Time end_time_;
 
   mutable Mutex mutex_;
+  Mutex handing_;  // held while the sink is given a message; taken with `mutex_` held
   WatchSink* sink_ ABSL_GUARDED_BY(mutex_);  // null once finished
   std::shared_ptr<WatchGroup> group_ ABSL_GUARDED_BY(mutex_);
   // Rises with each other group: what was made for the last one is not sent.
@@ -184,6 +207,7 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
   bool waiting_for_turn_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  WatchMessage to_write_ ABSL_GUARDED_BY(mutex_);            // when the lock is free
   const void* under_way_ ABSL_GUARDED_BY(mutex_) = nullptr;  // what is written, kept by the sink
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;  // another thread makes the next message
   bool stalled_ ABSL_GUARDED_BY(mutex_) = false;   // the hub counts it

@@ -16,8 +16,9 @@
 namespace tokeninventory {
 
 void WatchSession::SetVisible(const SourceSet& visible) {
-  MutexLock lock(mutex_);
+  Turn turn(*this);
   if (sink_ == nullptr || wanted_.Key() == visible.Key()) return;
+  AwaitHandedLocked();
   wanted_ = visible;
   if (!removal_) HideLocked();
   PumpLocked(hub_.options().clock->Now());
@@ -98,7 +99,7 @@ void WatchSession::PumpRemovalLocked() {
       hub_.RunScan([self = shared_from_this(), view_number = view_number_, removal = *removal_] {
         const EncodedRows rows =
             removal.view->EncodeGone(*removal.snapshot, removal.after, removal.rows);
-        MutexLock lock(self->mutex_);
+        Turn turn(*self);
         if (!self->TakeFetchedLocked(view_number)) return;
         self->removal_->after = rows.after;
         if (rows.done) {
@@ -136,7 +137,7 @@ void WatchSession::WriteRemovalLocked(absl::string_view events) {
     message = WithReset(*std::exchange(reset_, std::nullopt), message);
     resume_.reset();
   }
-  WriteLocked(message, std::nullopt);
+  WriteLocked(std::move(message), std::nullopt);
   resume_under_way_ = resume;
 }
 
@@ -172,7 +173,7 @@ void WatchSession::PumpGrantLocked() {
       [self = shared_from_this(), group = group_, view_number = view_number_, grant = *grant_] {
         const EncodedRows rows = group->view().EncodeRows(
             *grant.snapshot, grant.after, SourceDifference{grant.target, group->view().visible()});
-        MutexLock lock(self->mutex_);
+        Turn turn(*self);
         if (!self->TakeFetchedLocked(view_number)) return;
         self->grant_->after = rows.after;
         PolicyPart part;
