@@ -25,6 +25,7 @@ void ChangeFeed::SetMemoryBytes(std::int64_t memory_bytes) {
 void ChangeFeed::Start(const StoreHead& head) {
   MutexLock lock(mutex_);
   bounds_ = Bounds{head.oldest_revision, head.revision, head.revision};
+  head_ = head.revision;
 }
 
 void ChangeFeed::Publish(std::shared_ptr<const FeedRevision> revision) {
@@ -38,6 +39,7 @@ void ChangeFeed::Publish(std::shared_ptr<const FeedRevision> revision) {
       bounds_.memory_oldest = revisions_.front()->revision;
       revisions_.pop_front();
     }
+    head_.store(bounds_.head, std::memory_order_release);
   }
   MutexLock lock(listener_mutex_);
   if (listener_) listener_();

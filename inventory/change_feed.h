@@ -1,6 +1,7 @@
 // The newest stretch of the change log, in memory, shared by all watchers.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -64,6 +65,8 @@ class ChangeFeed {
     std::int64_t head = 0;
   };
   Bounds bounds() const;
+  // bounds().head, and waits for nobody.
+  std::int64_t head() const { return head_.load(std::memory_order_acquire); }
 
   // When a revision was committed, or the oldest one in memory if it is older than
   // that. Nothing when there is none in memory from there on.
@@ -79,6 +82,7 @@ class ChangeFeed {
   mutable Mutex mutex_;
   std::int64_t memory_bytes_ ABSL_GUARDED_BY(mutex_);
   Bounds bounds_ ABSL_GUARDED_BY(mutex_);
+  std::atomic<std::int64_t> head_{0};  // of `bounds_`
   std::int64_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   // Contiguous: revisions memory_oldest + 1 … head.
   std::deque<std::shared_ptr<const FeedRevision>> revisions_ ABSL_GUARDED_BY(mutex_);

@@ -10,14 +10,14 @@ constexpr std::int64_t kReadBytes = 2 << 20;
 WatchGroup::WatchGroup(std::shared_ptr<const WatchView> view, std::string epoch,
                        const ChangeFeed& feed, RecentMessages& recent)
     : view_(std::move(view)), epoch_(std::move(epoch)), feed_(feed), recent_(recent) {
-  looked_ = feed_.bounds().head;
+  looked_ = feed_.head();
   quiet_ = {looked_ + 1, looked_ + 1};
 }
 
 EncodedChanges WatchGroup::Read(LogPosition from) {
   // Made under the lock: all who wait for it want the same message.
   MutexLock lock(mutex_);
-  const std::int64_t head = feed_.bounds().head;
+  const std::int64_t head = feed_.head();
   if (std::optional<EncodedChanges> made = FindMadeLocked(from, head)) return *std::move(made);
   EncodedChanges changes = view_->EncodeChanges(feed_.Read(from, kReadBytes), from, epoch_,
                                                 /*ends_revision=*/true);
@@ -30,7 +30,7 @@ EncodedChanges WatchGroup::Read(LogPosition from) {
 
 std::optional<EncodedChanges> WatchGroup::FindMade(LogPosition from) const {
   MutexLock lock(mutex_);
-  return FindMadeLocked(from, feed_.bounds().head);
+  return FindMadeLocked(from, feed_.head());
 }
 
 std::optional<EncodedChanges> WatchGroup::FindMadeLocked(LogPosition from,

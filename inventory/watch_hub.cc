@@ -90,7 +90,7 @@ WatchHub::WatchHub(Options options)
       max_streams_(options_.max_streams),
       max_age_(options_.max_age),
       initial_turns_(kInitialTurns),
-      told_head_(options_.feed->bounds().head),
+      told_head_(options_.feed->head()),
       told_states_(StatesOf(*options_.inventory->Current())),
       scan_pool_(ScanThreads(), kScanQueue),
       log_reader_(1, kLogReaderQueue),
@@ -230,7 +230,7 @@ bool WatchHub::RunOnLogReader(std::function<void(TokenStore&)> work) {
 }
 
 std::int64_t WatchHub::HeadRevision() const {
-  return std::max(options_.feed->bounds().head, options_.inventory->Current()->revision());
+  return std::max(options_.feed->head(), options_.inventory->Current()->revision());
 }
 
 absl::Status WatchHub::GapError(v1::WatchReset::Reason reason) const {
@@ -344,7 +344,7 @@ void WatchHub::SetTimer(SessionPointer session, absl::Time at) {
 }
 
 void WatchHub::TellChanges(absl::Time now) {
-  const std::int64_t head = options_.feed->bounds().head;
+  const std::int64_t head = options_.feed->head();
   if (head <= told_head_) return;
   const TouchedSources touched(*options_.feed, told_head_ + 1, head);
   told_head_ = head;

@@ -316,7 +316,9 @@ void WatchSession::PumpInitialLocked() {
 
 void WatchSession::PumpChangesLocked(absl::Time now) {
   for (;;) {
-    next_ = SkipLocked(next_);
+    // Most often there is nothing, once a message is with its client: that is soon seen.
+    const bool at_head = next_.revision > hub_.options().feed->head();
+    if (!at_head) next_ = SkipLocked(next_);
     if (AtRevisionEndLocked() && PumpPolicyLocked()) return;
     if (now >= end_time_ && AtRevisionEndLocked()) {
       ending_ = MaxAgeError();
@@ -327,6 +329,7 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
       WriteProgressLocked(now);
       return;
     }
+    if (at_head && !BoundLocked()) break;
     const ChangeFeed::Bounds bounds = hub_.options().feed->bounds();
     if (next_.revision <= bounds.oldest) {
       MeetGapLocked(v1::WatchReset::COMPACTED);
@@ -341,7 +344,7 @@ void WatchSession::PumpChangesLocked(absl::Time now) {
       // The inventory was a moment ahead when the bound was set. What brings the feed there may
       // be of no interest to this view, and would wake nobody.
       hub_.WakeAtChange(shared_from_this());
-      if (next_.revision > hub_.options().feed->bounds().head) break;
+      if (next_.revision > hub_.options().feed->head()) break;
     }
     if (BoundLocked()) {
       ScanMemoryLocked();

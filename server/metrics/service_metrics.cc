@@ -67,7 +67,7 @@ void ServiceMetrics::AddStreams(const Backend& backend, MetricSet& metrics) cons
       .Gauge("token_inventory_stalled_streams",
              "Watch streams whose client has not taken a message for seconds.")
       .Add({}, std::int64_t{backend.hub->stalled_stream_count()});
-  const std::int64_t head = sources_.feed->bounds().head;
+  const std::int64_t head = sources_.feed->head();
   const std::int64_t told = std::min(backend.hub->OldestCursor(), head);
   metrics
       .Gauge("token_inventory_watch_lag_revisions",
