@@ -51,6 +51,8 @@ class WatchPolicyTest : public ::testing::TestWithParam<std::int64_t> {
     house_.Pass({Lists(ObservedRange("a", 1, 5))}, "acme");
     house_.Pass({Lists(ObservedRange("b", 1, 5))}, "beta");
     house_.Pass({Lists(ObservedRange("g", 1, 5))}, "gamma");
+    // ExpectSees moves the clock while threads still write.
+    watch_.StartHub(1000, /*stall_timeout=*/absl::Hours(1000));
   }
 
   std::set<std::string> UidsOf(const std::string& source) {
