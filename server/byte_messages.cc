@@ -5,6 +5,9 @@
 namespace tokeninventory {
 namespace {
 
+// Up to here a copy costs less than an owner.
+constexpr std::size_t kCopied = 4096;
+
 // `owner` keeps `bytes` alive until gRPC drops the slice.
 template <typename Owner>
 grpc::ByteBuffer MakeBuffer(const std::string& bytes, std::unique_ptr<Owner> owner) {
@@ -19,6 +22,10 @@ grpc::ByteBuffer MakeBuffer(const std::string& bytes, std::unique_ptr<Owner> own
 }  // namespace
 
 grpc::ByteBuffer ToByteBuffer(std::string bytes) {
+  if (bytes.size() <= kCopied) {
+    const grpc::Slice slice(bytes);
+    return grpc::ByteBuffer(&slice, 1);
+  }
   auto owner = std::make_unique<std::string>(std::move(bytes));
   const std::string& kept = *owner;
   return MakeBuffer(kept, std::move(owner));

@@ -41,7 +41,7 @@ grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, RpcMethod method,
                                      Then then) {
   const UnaryCall call(entrance, method, context, response);
   Request request;
-  const absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
+  absl::StatusOr<Caller> caller = ReadRequest(entrance, *context, kReader, *bytes, request);
   if (!caller.ok()) {
     call.Finish(caller.status());
     return call.reactor();
@@ -52,8 +52,8 @@ grpc::ServerUnaryReactor* AtRevision(const Entrance& entrance, RpcMethod method,
     return call.reactor();
   }
   const Backend& backend = *entrance.backend.load();
-  const auto read =
-      std::make_shared<Read<Request>>(Read<Request>{backend, *caller, std::move(request), call});
+  const auto read = std::make_shared<Read<Request>>(
+      Read<Request>{backend, *std::move(caller), std::move(request), call});
   const auto answer = [read, then, revision](bool reached) {
     if (reached) {
       then(read);
