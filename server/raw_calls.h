@@ -59,7 +59,10 @@ class UnaryCall {
 
   // Ends it, once.
   void Finish(absl::StatusOr<std::string> answer) const {
-    if (answer.ok()) *response_ = ToByteBuffer(*std::move(answer));
+    if (answer.ok()) {
+      grpc::ByteBuffer bytes = ToByteBuffer(*std::move(answer));
+      response_->Swap(&bytes);  // to assign it would be to copy it
+    }
     counted_.End(answer.status().code());
     reactor_->Finish(ToGrpcStatus(answer.status()));
   }
