@@ -6,6 +6,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "connectors/digest.h"
 #include "connectors/link_header.h"
 #include "connectors/secret_text.h"
 
@@ -64,10 +65,12 @@ absl::StatusOr<JsonValue> CheckedItem(const JsonValue& item, const std::vector<s
 }
 
 // A response as page programs see it. `body` is null when it is no JSON.
-JsonValue MakePage(const HttpResponse& response, const JsonValue& body, const JsonValue& request) {
+JsonValue MakePage(const CompiledManifest& manifest, const HttpResponse& response,
+                   const JsonValue& body, const JsonValue& request) {
   JsonValue headers = JsonValue::Object();
   JsonValue links = JsonValue::Object();
   for (const auto& [name, value] : response.headers) {
+    if (!manifest.ReadsHeader(name)) continue;
     headers.Set(name, JsonValue::String(value));
     if (name != "link") continue;
     for (const auto& [relation, target] : ParseLinkHeader(value)) {
@@ -115,7 +118,7 @@ absl::StatusOr<PageVerdict> LocalPageReader::Take(const HttpResponse& response,
   PageVerdict verdict;
   const absl::StatusOr<JsonValue> body = JsonValue::Parse(response.body);
   verdict.body = body.status();
-  JsonValue page = MakePage(response, body.ok() ? *body : JsonValue(), request);
+  JsonValue page = MakePage(*manifest_, response, body.ok() ? *body : JsonValue(), request);
   if (manifest_->error != kNoProgram) {
     TI_ASSIGN_OR_RETURN(const JsonValue word, Run(manifest_->error, page));
     if (!word.is_null() && !word.is_string()) {
@@ -239,7 +242,8 @@ void LocalPageReader::ReadRows(const CompiledStream& stream, const JsonValue& ro
     if (bad[i]) continue;
     read[i].identity = IdentityOf(read[i]);
     if (read[i].identity.empty()) {
-      read[i].identity = absl::StrCat("r", rows.At(static_cast<int>(i)).Dump());
+      const Digest row = DigestOf(rows.At(static_cast<int>(i)).Dump());
+      read[i].identity = absl::StrCat("r", absl::string_view(row.data(), row.size()));
     }
     content.rows.push_back(std::move(read[i]));
   }

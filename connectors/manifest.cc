@@ -35,6 +35,19 @@ bool HasControl(absl::string_view text) {
                      [](char c) { return absl::ascii_iscntrl(static_cast<unsigned char>(c)); });
 }
 
+// `word` with neither a letter nor a digit nor `_` on either side.
+bool HasWord(absl::string_view text, absl::string_view word) {
+  const auto ends_word = [text](std::size_t at) {
+    return at >= text.size() ||
+           !(absl::ascii_isalnum(static_cast<unsigned char>(text[at])) || text[at] == '_');
+  };
+  for (std::size_t at = text.find(word); at != absl::string_view::npos;
+       at = text.find(word, at + 1)) {
+    if ((at == 0 || ends_word(at - 1)) && ends_word(at + word.size())) return true;
+  }
+  return false;
+}
+
 // Checks one manifest and builds what runs it. Used for one call.
 class Checker {
  public:
@@ -556,6 +569,14 @@ int CompiledManifest::FindStream(absl::string_view name) const {
     if (spec.streams(i).name() == name) return i;
   }
   return -1;
+}
+
+bool CompiledManifest::ReadsHeader(absl::string_view name) const {
+  return std::any_of(programs.begin(), programs.end(), [name](const JqSource& program) {
+    if (program.each_row) return false;
+    return (HasWord(program.text, "headers") && HasWord(program.text, name)) ||
+           (name == "link" && HasWord(program.text, "links"));
+  });
 }
 
 std::unique_ptr<JqPrograms> CompiledManifest::NewPrograms(JqPrograms::Options options) const {

@@ -79,6 +79,10 @@ struct CompiledManifest {
 
   // Index of a stream, or -1.
   int FindStream(absl::string_view name) const;
+  // Whether a program over pages may read the answer's header `name`, in lower case:
+  // one that has the word `headers` has that name too, or, for `link`, one has the
+  // word `links`. Programs see no other headers.
+  bool ReadsHeader(absl::string_view name) const;
   // A jq of its own for one thread at a time. Takes about 35 ms.
   std::unique_ptr<JqPrograms> NewPrograms(JqPrograms::Options options) const;
 };

@@ -20,8 +20,8 @@ namespace tokeninventory {
 
 // What one row became.
 struct PageRow {
-  // Tells the row from others of the listing: by its token's id, its item, or all
-  // of it.
+  // Tells the row from others of the listing: by its token's id, its item, or a digest
+  // of all of it.
   std::string identity;
   std::vector<ObservedToken> tokens;
   // A flat object of texts; null when the row is none.

@@ -21,6 +21,7 @@ constexpr absl::Duration kStartLimit = absl::Seconds(30);
 WorkerLimits LimitsOf(const PageWorkers::Options& options) {
   WorkerLimits limits;
   limits.max_body_bytes = options.max_body_bytes;
+  limits.max_cache_bytes = options.max_cache_bytes;
   const absl::Duration longest =
       options.page_time_limit * PageTimeFactor(options.max_body_bytes) + absl::Seconds(1);
   limits.page_cpu_seconds = static_cast<int>(absl::ToInt64Seconds(longest));
@@ -49,6 +50,8 @@ class PageWorkers::Reader final : public PageReader {
     internal::v1::VendorResponse& sent = *call.mutable_response();
     sent.set_status(response.status);
     for (const auto& [name, value] : response.headers) {
+      // Also because most change with every answer (`date`), and what does is read anew.
+      if (!worker_.manifest->ReadsHeader(name)) continue;
       internal::v1::VendorResponse::Header& header = *sent.add_headers();
       header.set_name(CleanName(name));
       header.set_value(value);
@@ -94,6 +97,7 @@ class PageWorkers::Reader final : public PageReader {
     reading.set_stream(stream.spec->name());
     reading.set_preceding_row_count(rows_before);
     reading.set_fetched(fetched);
+    reading.set_pass_number(worker_.leases);
     TI_ASSIGN_OR_RETURN(internal::v1::PageWorkerReply reply, Call(call));
     return DecodePage(*reply.mutable_page(), stream.spec->id_prefix(), notes);
   }
@@ -148,7 +152,7 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> PageWorkers::StartWorker(
 absl::StatusOr<std::unique_ptr<PageReader>> PageWorkers::Lease(
     const std::string& source, std::shared_ptr<const CompiledManifest> manifest,
     const std::stop_token& stop) {
-  Idle worker{source, std::move(manifest), nullptr};
+  Idle worker{source, std::move(manifest), nullptr, 0};
   std::list<Idle> others;  // of a manifest that is no more; they end outside of the lock
   {
     MutexLock lock(mutex_);
@@ -157,6 +161,7 @@ absl::StatusOr<std::unique_ptr<PageReader>> PageWorkers::Lease(
       if (at->source != source) continue;
       if (at->manifest == worker.manifest) {
         worker.process = std::move(at->process);
+        worker.leases = at->leases;
         idle_.erase(at);
       } else {
         others.splice(others.end(), idle_, at);
@@ -166,6 +171,7 @@ absl::StatusOr<std::unique_ptr<PageReader>> PageWorkers::Lease(
   if (worker.process == nullptr || !worker.process->IsRunning()) {
     TI_ASSIGN_OR_RETURN(worker.process, StartWorker(*worker.manifest, stop));
   }
+  ++worker.leases;
   return std::make_unique<Reader>(shared_from_this(), std::move(worker), stop);
 }
 

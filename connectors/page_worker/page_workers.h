@@ -34,6 +34,9 @@ class PageWorkers : public std::enable_shared_from_this<PageWorkers> {
     absl::Duration page_time_limit = kPageTimeLimit;
     // The one not used for longest goes first.
     std::size_t max_idle = 8;
+    // Of what each worker remembers of pages, so as not to read them again while they
+    // stay as they are. An idle worker keeps it.
+    std::int64_t max_cache_bytes = std::int64_t{32} << 20;
   };
 
   explicit PageWorkers(Options options);
@@ -55,6 +58,7 @@ class PageWorkers : public std::enable_shared_from_this<PageWorkers> {
     std::string source;
     std::shared_ptr<const CompiledManifest> manifest;
     std::unique_ptr<WorkerProcess> process;
+    std::int64_t leases = 0;
   };
 
   // A new worker that has the manifest.

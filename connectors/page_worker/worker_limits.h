@@ -25,6 +25,8 @@ struct WorkerLimits {
   // Of the largest page, whole seconds of processor time. The service's own limit is
   // of real time; this one is for a worker whose service has died.
   int page_cpu_seconds = 60;
+  // Of what is remembered of pages (page_cache.h).
+  std::int64_t max_cache_bytes = std::int64_t{32} << 20;
 };
 
 // How many times the time of an ordinary page one with such a body may take: 32 MiB of
@@ -33,12 +35,13 @@ constexpr int PageTimeFactor(std::int64_t body_bytes) {
   return 1 + static_cast<int>(body_bytes / (std::int64_t{8} << 20));
 }
 
-// RLIMIT_AS: 1 GiB for bodies of 32 MiB. A worker has 21 MiB of addresses before it
-// reads anything. 32 MiB of Opal's records took 360 MiB at most, which is 11 bytes
-// for one of the body; smaller records take more. Bodies that are made to be
-// expensive (`[[],[],…` takes 100) do not fit, and need not.
+// RLIMIT_AS: 1 GiB for bodies of 32 MiB, beside what is remembered. A worker has 21 MiB of
+// addresses before it reads anything. 32 MiB of Opal's records took 360 MiB at most, which is 11
+// bytes for one of the body; smaller records take more. Bodies that are made to be expensive
+// (`[[],[],…` takes 100) do not fit, and need not.
 constexpr std::uint64_t WorkerMemory(const WorkerLimits& limits) {
-  return (std::uint64_t{256} << 20) + 24 * static_cast<std::uint64_t>(limits.max_body_bytes);
+  return (std::uint64_t{256} << 20) + 24 * static_cast<std::uint64_t>(limits.max_body_bytes) +
+         static_cast<std::uint64_t>(limits.max_cache_bytes);
 }
 
 // Of a call: the body, and headers, request, parameters or a manifest beside it.

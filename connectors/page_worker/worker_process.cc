@@ -98,7 +98,8 @@ absl::StatusOr<std::unique_ptr<WorkerProcess>> WorkerProcess::Start(const std::s
   std::string name = program;
   std::string body = absl::StrCat(limits.max_body_bytes);
   std::string seconds = absl::StrCat(limits.page_cpu_seconds);
-  char* const argv[] = {name.data(), body.data(), seconds.data(), nullptr};
+  std::string cache = absl::StrCat(limits.max_cache_bytes);
+  char* const argv[] = {name.data(), body.data(), seconds.data(), cache.data(), nullptr};
   char* const no_environment[] = {nullptr};
   const SpawnSettings settings(ends[1]);
   pid_t pid = -1;

@@ -226,6 +226,27 @@ streams:
   EXPECT_THAT(report.problems, ElementsAre(HasSubstr("`a` must stand before this stream")));
 }
 
+TEST(ManifestTest, ReadsTheHeadersThatItsPageProgramsName) {
+  const auto reads = [](absl::string_view program, absl::string_view name) {
+    const ManifestReport report =
+        LoadWith("records: .body.data", absl::StrCat("records: '", program, "'"));
+    EXPECT_THAT(report.problems, IsEmpty());
+    return report.manifest->ReadsHeader(name);
+  };
+  EXPECT_TRUE(reads(".body | select($param == .headers.age)", "age"));
+  EXPECT_TRUE(reads(".headers.age-1 | [.]", "age"));
+  EXPECT_TRUE(reads(".headers[\"x-rows\"] | [.]", "x-rows"));
+  EXPECT_TRUE(reads("[\"x-rows\"] as $k | .[\"headers\"][$k[0]] | [.]", "x-rows"));
+  EXPECT_TRUE(reads("[.links.next]", "link"));
+  EXPECT_TRUE(reads("[.headers.link]", "link"));
+  EXPECT_FALSE(reads(".headers.page | [.]", "age"));
+  EXPECT_FALSE(reads(".headers | [.]", "date"));
+  EXPECT_FALSE(reads(".body.date", "date"));
+  EXPECT_FALSE(reads(".body.link", "link"));
+  // Of a program over rows.
+  EXPECT_FALSE(reads(".headers | [.]", "name"));
+}
+
 TEST(ManifestTest, KeyMembersAreThoseOfTheRequest) {
   const ManifestReport report = LoadManifest("m.yaml", R"(vendor: acme
 title: t

@@ -53,6 +53,7 @@ void Measure(const std::string& vendor, const std::string& stream, const std::st
   testing::ManifestFixture fixture(testing::BuiltInText(vendor));
   PageWorkers::Options options;
   options.program = TI_PAGE_WORKER;
+  options.max_cache_bytes = 0;
   const auto workers = std::make_shared<PageWorkers>(options);
   const std::unique_ptr<PageReader> remote =
       workers->Lease(vendor, fixture.shared(), std::stop_token()).value();
