@@ -72,12 +72,16 @@ SortedIndex SortedIndex::With(std::vector<SortedEntry> removed,
       next.blocks_.push_back(blocks_[b]);
       continue;
     }
-    Block kept;
-    kept.reserve(block.size());
-    std::set_difference(block.begin(), block.end(), gone, gone_end, std::back_inserter(kept));
-    Block merged;
-    merged.reserve(kept.size() + static_cast<std::size_t>(come_end - come));
-    std::merge(kept.begin(), kept.end(), come, come_end, std::back_inserter(merged));
+    // Not by push_back: a commit of many tokens touches most blocks.
+    Block left;
+    if (gone != gone_end) {
+      left.resize(block.size());
+      left.erase(std::set_difference(block.begin(), block.end(), gone, gone_end, left.begin()),
+                 left.end());
+    }
+    const Block& kept = gone != gone_end ? left : block;
+    Block merged(kept.size() + static_cast<std::size_t>(come_end - come));
+    std::merge(kept.begin(), kept.end(), come, come_end, merged.begin());
     append(std::move(merged));
     gone = gone_end;
     come = come_end;
