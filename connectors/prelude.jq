@@ -22,13 +22,14 @@ def _rtrimstr($x): rtrimstr($x); def rtrimstr($x): if type == "string" and ($x |
 def bool: if type == "boolean" then . else "expected a boolean, got \(type)" | _fail end;
 def num: if type == "number" then . elif type == "string" and test("^-?[0-9]{1,15}$") then tonumber else "expected a number, got \(type)" | _fail end;
 def list: if type == "array" then . else "expected an array, got \(type)" | _fail end;
-def text: if . == null or . == "" then null elif type == "string" or type == "boolean" then tostring
+def text: if type == "string" and . != "" then . elif . == null or . == "" then null elif type == "boolean" then tostring
   elif type != "number" then "expected text, got \(type)" | _fail
   elif floor == . and (if . < 0 then -. else . end) < 9007199254740992 then tostring else "a number that jq cannot hold exactly" | _fail end;
 # ---- times: null and "" (for numbers 0, for texts year 1) mean absent; the rest is tagged and read by the engine ----
 def _time_text(tag): if type == "string" then (if . == "" or startswith("0001-01-01") then null else tag end)
   elif . == null then null else "expected a time string, got \(type)" | _fail end;
-def rfc3339: _time_text({rfc3339: .});
+# Most are texts behind year 1: the short way costs half.
+def rfc3339: if type == "string" and . >= "0001-01-02" then {rfc3339: .} else _time_text({rfc3339: .}) end;
 def utc_date: _time_text({utc_date: .});
 def rfc2822: _time_text({rfc2822: .});
 def unix_s: if . == null or . == "" or . == 0 then null else {unix_s: num} end;
@@ -42,7 +43,8 @@ def last_used(t): t as $t | if $t == null then {lastUse: "NEVER_USED"} else {las
 def expires(k; conv): if has(k) then expires(.[k] | conv) else {} end;
 def last_used(k; conv): if has(k) then last_used(.[k] | conv) else {} end;
 def one_of($table): if type == "string" then $table[.] else null end;      # unknown stays unset; keep the vendor's word beside it
-def full_name(a; b): [a, b] | map(select(. != null and . != "")) | join(" ");
+def full_name(a; b): [a, b] | if length == 2 and (.[0] | type) == "string" and (.[1] | type) == "string" and .[0] != "" and .[1] != "" then .[0] + " " + .[1]
+  else map(select(. != null and . != "")) | join(" ") end;
 def user(id; name; email): if . == null then null else
   {id: (id | text), displayName: name, email: email} | if .id // .displayName // .email then .kind = "USER" else null end end;
 def words: if . == null then null else split(" ") | map(select(. != "")) end;

@@ -284,6 +284,29 @@ TEST(PreludeTest, TimesAreTagged) {
   EXPECT_EQ(Result("null | days"), "null");
 }
 
+TEST(PreludeTest, NamesAreJoinedAsFarAsTheyAreTold) {
+  const std::string program = "full_name(.[0]; .[1])";
+  EXPECT_EQ(Result(program, R"(["Ada", "Lovelace"])"), R"("Ada Lovelace")");
+  EXPECT_EQ(Result(program, R"(["", "Lovelace"])"), R"("Lovelace")");
+  EXPECT_EQ(Result(program, R"(["Ada", null])"), R"("Ada")");
+  EXPECT_EQ(Result(program, "[null, null]"), R"("")");
+  EXPECT_EQ(Result(program, R"([7, "of nine"])"), R"("7 of nine")");
+}
+
+TEST(PreludeTest, TimesBeforeYearOneEndsAreAbsent) {
+  for (const char* absent : {"null", "\"\"", R"("0001-01-01T00:00:00Z")", R"("0001-01-01")"}) {
+    EXPECT_EQ(Result("rfc3339", absent), "null") << absent;
+  }
+  for (const char* text : {"0", "0001-01-02T00:00:00Z", "2027-01-01T00:00:00Z", "soon"}) {
+    const std::string quoted = absl::StrCat("\"", text, "\"");
+    EXPECT_EQ(Result("rfc3339", quoted), absl::StrCat("{\"rfc3339\":", quoted, "}"));
+  }
+  EXPECT_EQ(Result("expires(false)", "1"), R"({"expireTime":false,"expiry":"AT"})");
+  for (const char* wrong : {"true", "7", "[]", "{}"}) {
+    EXPECT_THAT(Result("rfc3339", wrong), HasSubstr("expected a time string")) << wrong;
+  }
+}
+
 TEST(PreludeTest, AMissingKeyIsNotNull) {
   EXPECT_EQ(Result("expires(\"e\"; rfc3339)", "{}"), "{}");
   EXPECT_EQ(Result("expires(\"e\"; rfc3339)", R"({"e": null})"), R"({"expiry":"NEVER"})");
