@@ -42,26 +42,18 @@ class Ledger::Loader final : public LoadVisitor {
   }
 
   absl::Status OnToken(const StoredTokenRef& stored) override {
-    const TokenFacts facts = ReadTokenFacts(stored.token);
-    const absl::string_view source_id = SourceIdOf(facts.source);
-    if (!facts.valid) {
-      return absl::DataLossError(absl::StrCat("row ", stored.row, ": unreadable token"));
-    }
-    if (builder_.FindSource(source_id) < 0) {
-      return absl::DataLossError(absl::StrCat("row ", stored.row, ": token of no source"));
-    }
+    TI_ASSIGN_OR_RETURN(const TokenRef token, builder_.Append(stored.row, stored.token));
     ledger_.next_row_ = std::max(ledger_.next_row_, stored.row + 1);
     ledger_.book_.SetMarks(stored.row, stored.marks);
-    if (facts.presence == v1::Token::DELETED) {
-      ledger_.tombstones_.emplace(facts.revision, stored.row);
-    } else if (facts.state == v1::Token::ACTIVE && !facts.effective_expire_time.empty()) {
-      google::protobuf::Timestamp end;
-      end.ParseFromArray(facts.effective_expire_time.data(),
-                         static_cast<int>(facts.effective_expire_time.size()));
+    const TokenColumns& columns = *token.columns;
+    const std::int64_t end = columns.time(TokenColumns::kEffectiveExpireTime, token.slot);
+    if (token.presence == v1::Token::DELETED) {
+      ledger_.tombstones_.emplace(columns.revision(token.slot), stored.row);
+    } else if (columns.enumerator(TokenColumns::kState, token.slot) == v1::Token::ACTIVE &&
+               end != TokenColumns::kNoTime) {
       // Whichever rule is the token's: the rest is seen to when the time comes.
-      armed_.emplace_back(FromProto(end) - ledger_.options_.rules.widest(), stored.row);
+      armed_.emplace_back(absl::FromUnixNanos(end) - widest_lead_, stored.row);
     }
-    builder_.PutToken(stored.row, stored.token, facts);
     return absl::OkStatus();
   }
 
@@ -91,6 +83,7 @@ class Ledger::Loader final : public LoadVisitor {
 
  private:
   Ledger& ledger_;
+  const absl::Duration widest_lead_ = ledger_.options_.rules.widest();
   std::vector<Due> armed_;
   const Snapshot nothing_;
   SnapshotBuilder builder_{nothing_};

@@ -22,15 +22,21 @@ class NameIndex {
   // Whether so many more entries would leave it quick; if not, grow first. Writer only.
   bool HasRoomFor(std::size_t names) const { return (used_ + names) * 10 <= slots_.size() * 6; }
 
-  // Adds an entry. Needs HasRoomFor(1). The caller sees to it that the name is not
-  // there yet. Writer only.
-  void Add(absl::string_view name, std::uint32_t row);
+  // Differs from process to process: not for storing.
+  static std::uint64_t HashOf(absl::string_view name);
+
+  // Adds an entry by its name's hash. Needs HasRoomFor(1). The caller sees to it that the
+  // name is not there yet. Writer only.
+  void Add(std::uint64_t hash, std::uint32_t row);
+
+  // Has the processor fetch what Add and Find look at first.
+  void Prefetch(std::uint64_t hash) const { __builtin_prefetch(&slots_[hash & mask_]); }
 
   // Calls `is_it(row)` for each row that may have `name` until it returns true;
   // returns that row, or 0.
   template <typename Predicate>
   std::uint32_t Find(absl::string_view name, Predicate is_it) const {
-    const std::uint64_t hash = Hash(name);
+    const std::uint64_t hash = HashOf(name);
     for (std::size_t i = hash & mask_;; i = (i + 1) & mask_) {
       const std::uint64_t slot = slots_[i].load(std::memory_order_acquire);
       if (slot == 0) return 0;
@@ -40,8 +46,6 @@ class NameIndex {
   }
 
  private:
-  static std::uint64_t Hash(absl::string_view name);
-
   std::vector<std::atomic<std::uint64_t>> slots_;
   std::size_t mask_;
   std::size_t used_ = 0;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "inventory/token_name.h"
 
 namespace tokeninventory {
@@ -14,11 +15,21 @@ std::uint64_t UidTieOf(absl::string_view uid) {
   for (const char c : uid) {
     if (c == '-') continue;
     if (digits == 16) break;
-    const int value = c <= '9' ? c - '0' : (c | 0x20) - 'a' + 10;
+    // Of a digit the low half, of a letter nine more.
+    const int value = (c & 15) + (c > '9' ? 9 : 0);
     tie = (tie << 4) | static_cast<std::uint64_t>(value & 15);
     ++digits;
   }
   return tie;
+}
+
+SortedEntry EntryOf(const TokenColumns& columns, TokenColumns::Time time, int slot,
+                    std::int64_t row, std::uint64_t tie) {
+  SortedEntry entry;
+  entry.key = columns.time(time, slot);
+  entry.tie = tie;
+  entry.row = static_cast<std::uint32_t>(row);
+  return entry;
 }
 
 }  // namespace
@@ -101,22 +112,10 @@ void SnapshotBuilder::PutSource(const std::string& id, std::shared_ptr<const v1:
 }
 
 void SnapshotBuilder::PutToken(std::int64_t row, absl::string_view token) {
-  PutToken(row, token, ReadTokenFacts(token));
-}
-
-void SnapshotBuilder::PutToken(std::int64_t row, absl::string_view token, const TokenFacts& facts) {
   constexpr std::size_t kMostEdits = 4096;
   if (edits_.size() == kMostEdits) Flush();
-  Edit edit;
-  edit.row = row;
-  edit.begin = edit_bytes_.size();
-  edit.slot.size = static_cast<std::uint32_t>(token.size());
-  edit.slot.basic_size = static_cast<std::uint32_t>(facts.basic_size);
-  edit.slot.source = static_cast<std::uint16_t>(FindSource(SourceIdOf(facts.source)));
-  edit.slot.presence = static_cast<std::uint8_t>(facts.presence);
-  edit.tie = UidTieOf(facts.uid);
+  edits_.push_back({row, edit_bytes_.size(), token.size()});
   edit_bytes_.append(token.data(), token.size());
-  edits_.push_back(edit);
 }
 
 void SnapshotBuilder::Purge(std::int64_t row) {
@@ -125,17 +124,62 @@ void SnapshotBuilder::Purge(std::int64_t row) {
   edits_.push_back(edit);
 }
 
+absl::StatusOr<TokenRef> SnapshotBuilder::Append(std::int64_t row, absl::string_view token) {
+  const auto damage = [row](absl::string_view what) {
+    return absl::DataLossError(absl::StrCat("row ", row, ": ", what));
+  };
+  if (row < next_->end_row_) return damage("not behind the row before it");
+  const std::int64_t number = row / Snapshot::kBlockRows;
+  if (open_block_ == nullptr || number != open_number_) {
+    CloseBlock();
+    open_block_ = std::make_shared<Snapshot::Block>();
+    open_number_ = number;
+  }
+  Snapshot::Block& block = *open_block_;
+  const auto i = static_cast<int>(row % Snapshot::kBlockRows);
+  const TokenFacts facts = block.columns.Set(i, token);
+  if (!facts.valid) return damage("unreadable token");
+  const int source = FindSource(SourceIdOf(facts.source));
+  if (source < 0) return damage("token of no source");
+  Enter(block, i, facts, source, token, open_bytes_);
+  const std::uint64_t tie = UidTieOf(facts.uid);
+  const SortedEntry by_expire = EntryOf(block.columns, TokenColumns::kExpireTime, i, row, tie);
+  const SortedEntry by_effective =
+      EntryOf(block.columns, TokenColumns::kEffectiveExpireTime, i, row, tie);
+  expire_come_.push_back(by_expire);
+  if (!(by_expire == by_effective)) {
+    effective_gone_.push_back(by_expire);
+    effective_come_.push_back(by_effective);
+  }
+  appended_.push_back({NameIndex::HashOf(facts.name), static_cast<std::uint32_t>(row)});
+  next_->end_row_ = row + 1;
+  TokenRef ref = Snapshot::RefOf(block, i, row);
+  ref.full = token;
+  return ref;
+}
+
+void SnapshotBuilder::CloseBlock() {
+  if (open_block_ == nullptr) return;
+  open_block_->bytes.assign(open_bytes_);
+  open_bytes_.clear();
+  OwnPlace(open_number_) = std::move(open_block_);
+  open_block_ = nullptr;
+}
+
 void SnapshotBuilder::PutNotice(std::int64_t row, std::shared_ptr<const Notice> notice) {
   notices_[row] = std::move(notice);
 }
 
 std::shared_ptr<const Snapshot> SnapshotBuilder::Build(std::int64_t revision) {
   Flush();
+  CloseBlock();
   next_->revision_ = revision;
   next_->by_expire_time_ =
       base_.by_expire_time_.With(std::move(expire_gone_), std::move(expire_come_));
+  const SortedIndex& effective_base =
+      appended_.empty() ? base_.by_effective_expire_time_ : next_->by_expire_time_;
   next_->by_effective_expire_time_ =
-      base_.by_effective_expire_time_.With(std::move(effective_gone_), std::move(effective_come_));
+      effective_base.With(std::move(effective_gone_), std::move(effective_come_));
   if (!notices_.empty()) {
     next_->notices_ = base_.notices_.With({notices_.begin(), notices_.end()});
   }
@@ -155,9 +199,7 @@ void SnapshotBuilder::Flush() {
     const std::int64_t block = block_of(*begin);
     const auto end = std::find_if(begin, edits_.end(),
                                   [&](const Edit& edit) { return block_of(edit) != block; });
-    const auto place = static_cast<std::size_t>(block);
-    std::shared_ptr<const Snapshot::Block>& made =
-        OwnNode(place / Snapshot::kNodeBlocks).blocks[place % Snapshot::kNodeBlocks];
+    std::shared_ptr<const Snapshot::Block>& made = OwnPlace(block);
     made = RebuildBlock(made.get(), Edits(&*begin, static_cast<std::size_t>(end - begin)));
     next_->end_row_ = std::max(next_->end_row_, (end - 1)->row + 1);
     begin = end;
@@ -179,12 +221,17 @@ Snapshot::Node& SnapshotBuilder::OwnNode(std::size_t node) {
   return *own;
 }
 
+std::shared_ptr<const Snapshot::Block>& SnapshotBuilder::OwnPlace(std::int64_t block) {
+  const auto place = static_cast<std::size_t>(block);
+  return OwnNode(place / Snapshot::kNodeBlocks).blocks[place % Snapshot::kNodeBlocks];
+}
+
 std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snapshot::Block* old,
                                                                      Edits edits) {
   auto made = std::make_shared<Snapshot::Block>();
   if (old != nullptr) made->columns = old->columns;
   std::size_t size = old == nullptr ? 0 : old->bytes.size();
-  for (const Edit& edit : edits) size += edit.slot.size;
+  for (const Edit& edit : edits) size += edit.size;
   made->bytes.reserve(size);
   const std::int64_t first_row = edits.front().row / Snapshot::kBlockRows * Snapshot::kBlockRows;
   auto next = edits.begin();
@@ -192,56 +239,61 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snaps
     const std::int64_t row = first_row + i;
     const Edit* edit = nullptr;  // the last one of a row counts
     for (; next != edits.end() && next->row == row; ++next) edit = next;
-    const auto index = static_cast<std::size_t>(i);
-    Snapshot::Slot& slot = made->slots[index];
-    const Snapshot::Slot before = old == nullptr ? Snapshot::Slot{} : old->slots[index];
+    const Snapshot::Slot before =
+        old == nullptr ? Snapshot::Slot{} : old->slots[static_cast<std::size_t>(i)];
     if (edit == nullptr) {
       if (before.size == 0) continue;
-      slot = before;
-      slot.offset = static_cast<std::uint32_t>(made->bytes.size());
+      Snapshot::Slot kept = before;
+      kept.offset = static_cast<std::uint32_t>(made->bytes.size());
       made->bytes.append(old->bytes, before.offset, before.size);
-    } else {
-      absl::string_view old_name;
-      if (before.size != 0) {
-        const absl::string_view old_token = Snapshot::RefOf(*old, i, row).full;
-        old_name = ReadTokenName(old_token);
-        NoteEntries(*old, i, row, UidTie(old_token), expire_gone_, effective_gone_);
-        CountSlot(before, -1);
-      }
-      const absl::string_view token =
-          absl::string_view(edit_bytes_).substr(edit->begin, edit->slot.size);
-      if (token.empty()) {
-        made->columns.Clear(i);
-        continue;
-      }
-      slot = edit->slot;
-      slot.offset = static_cast<std::uint32_t>(made->bytes.size());
-      made->bytes.append(token.data(), token.size());
-      made->columns.Set(i, token);
-      NoteEntries(*made, i, row, edit->tie, expire_come_, effective_come_);
-      CountSlot(slot, +1);
-      if (ReadTokenName(token) != old_name) named_rows_.push_back(row);
+      Occupy(*made, i, kept);
+      continue;
     }
-    made->source_bits |= std::uint64_t{1} << (slot.source % 64);
-    made->there |= std::uint64_t{1} << i;
-    if (IsShown(static_cast<v1::Token::Presence>(slot.presence))) {
-      made->shown |= std::uint64_t{1} << i;
+    absl::string_view old_name;
+    if (before.size != 0) {
+      const TokenFacts facts = ReadTokenFacts(Snapshot::RefOf(*old, i, row).full);
+      old_name = facts.name;
+      const std::uint64_t tie = UidTieOf(facts.uid);
+      expire_gone_.push_back(EntryOf(old->columns, TokenColumns::kExpireTime, i, row, tie));
+      effective_gone_.push_back(
+          EntryOf(old->columns, TokenColumns::kEffectiveExpireTime, i, row, tie));
+      CountSlot(before, -1);
     }
+    if (edit->size == 0) {
+      made->columns.Clear(i);
+      continue;
+    }
+    const absl::string_view token = absl::string_view(edit_bytes_).substr(edit->begin, edit->size);
+    const TokenFacts facts = made->columns.Set(i, token);
+    Enter(*made, i, facts, FindSource(SourceIdOf(facts.source)), token, made->bytes);
+    const std::uint64_t tie = UidTieOf(facts.uid);
+    expire_come_.push_back(EntryOf(made->columns, TokenColumns::kExpireTime, i, row, tie));
+    effective_come_.push_back(
+        EntryOf(made->columns, TokenColumns::kEffectiveExpireTime, i, row, tie));
+    if (facts.name != old_name) named_rows_.push_back(row);
   }
   made->bytes.shrink_to_fit();
   return made;
 }
+void SnapshotBuilder::Occupy(Snapshot::Block& block, int slot, const Snapshot::Slot& content) {
+  const std::uint64_t bit = std::uint64_t{1} << slot;
+  block.slots[static_cast<std::size_t>(slot)] = content;
+  block.source_bits |= std::uint64_t{1} << (content.source % 64);
+  block.there |= bit;
+  if (IsShown(static_cast<v1::Token::Presence>(content.presence))) block.shown |= bit;
+}
 
-void SnapshotBuilder::NoteEntries(const Snapshot::Block& block, int slot, std::int64_t row,
-                                  std::uint64_t tie, std::vector<SortedEntry>& by_expire,
-                                  std::vector<SortedEntry>& by_effective) {
-  SortedEntry entry;
-  entry.tie = tie;
-  entry.row = static_cast<std::uint32_t>(row);
-  entry.key = block.columns.time(TokenColumns::kExpireTime, slot);
-  by_expire.push_back(entry);
-  entry.key = block.columns.time(TokenColumns::kEffectiveExpireTime, slot);
-  by_effective.push_back(entry);
+void SnapshotBuilder::Enter(Snapshot::Block& block, int slot, const TokenFacts& facts, int source,
+                            absl::string_view token, std::string& bytes) {
+  Snapshot::Slot content;
+  content.offset = static_cast<std::uint32_t>(bytes.size());
+  content.size = static_cast<std::uint32_t>(token.size());
+  content.basic_size = static_cast<std::uint32_t>(facts.basic_size);
+  content.source = static_cast<std::uint16_t>(source);
+  content.presence = static_cast<std::uint8_t>(facts.presence);
+  bytes.append(token.data(), token.size());
+  Occupy(block, slot, content);
+  CountSlot(content, +1);
 }
 
 void SnapshotBuilder::CountSlot(const Snapshot::Slot& slot, int sign) {
@@ -253,24 +305,37 @@ void SnapshotBuilder::CountSlot(const Snapshot::Slot& slot, int sign) {
 }
 
 void SnapshotBuilder::AddNames() {
-  if (!next_->names_->HasRoomFor(named_rows_.size())) {
+  if (!next_->names_->HasRoomFor(named_rows_.size() + appended_.size())) {
     const ScanFilter all{.source = ScanFilter::kAllSources, .show_deleted = true};
     auto larger = std::make_shared<NameIndex>(static_cast<std::size_t>(next_->Count(all)));
     // In row order: of two rows of a name, the lower one is found.
-    next_->Scan(0, all, [&](const TokenRef& token) {
-      larger->Add(ReadTokenName(token.full), static_cast<std::uint32_t>(token.row));
-      return true;
-    });
+    if (appended_.empty()) {
+      next_->Scan(0, all, [&](const TokenRef& token) {
+        const std::uint64_t hash = NameIndex::HashOf(ReadTokenName(token.full));
+        larger->Add(hash, static_cast<std::uint32_t>(token.row));
+        return true;
+      });
+    }
+    AddAppendedTo(*larger);
     next_->names_ = std::move(larger);
     return;
   }
+  AddAppendedTo(*next_->names_);
   for (const std::int64_t row : named_rows_) {
     const auto number = static_cast<std::uint32_t>(row);
     const absl::string_view name = ReadTokenName(next_->At(row).full);
     // It may have had this name before it was purged.
     const bool known =
         next_->names_->Find(name, [number](std::uint32_t other) { return other == number; }) != 0;
-    if (!known && !name.empty()) next_->names_->Add(name, number);
+    if (!known && !name.empty()) next_->names_->Add(NameIndex::HashOf(name), number);
+  }
+}
+
+void SnapshotBuilder::AddAppendedTo(NameIndex& names) const {
+  constexpr std::size_t kAhead = 16;
+  for (std::size_t i = 0; i < appended_.size(); ++i) {
+    if (i + kAhead < appended_.size()) names.Prefetch(appended_[i + kAhead].name_hash);
+    names.Add(appended_[i].name_hash, appended_[i].row);
   }
 }
 

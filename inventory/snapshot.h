@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "absl/numeric/bits.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "inventory/expiration/notice_table.h"
@@ -193,8 +194,11 @@ class SnapshotBuilder {
   // row), the row that was put first keeps being found by it.
   void PutToken(std::int64_t row, absl::string_view token);
 
-  // The same where ReadTokenFacts(token) is known already.
-  void PutToken(std::int64_t row, absl::string_view token, const TokenFacts& facts);
+  // For loading, in place of PutToken: sets the token of a row that is higher than all
+  // before it, in a snapshot that had no tokens. Returns how readers will see it; its
+  // bytes are `token`, its columns live until the next call. DATA_LOSS when it is no
+  // token, or one of no source; the builder is then of no further use.
+  absl::StatusOr<TokenRef> Append(std::int64_t row, absl::string_view token);
 
   // Empties a row.
   void Purge(std::int64_t row);
@@ -210,30 +214,49 @@ class SnapshotBuilder {
   struct Edit {
     std::int64_t row = 0;
     std::size_t begin = 0;  // of its token in edit_bytes_
-    Snapshot::Slot slot;    // no size: purged
-    std::uint64_t tie = 0;
+    std::size_t size = 0;   // 0: purged
   };
   using Edits = absl::Span<const Edit>;
 
-  // Makes the blocks that edits wait for. Any number of times, so that loading
-  // a million tokens does not hold them twice.
+  // A token that was appended.
+  struct Appended {
+    std::uint64_t name_hash = 0;
+    std::uint32_t row = 0;
+  };
+
+  // Makes the blocks that edits wait for. Any number of times, so that many edits are
+  // not held twice.
   void Flush();
   // A block that nobody shares yet. `edits` are of its rows, rising.
   std::shared_ptr<const Snapshot::Block> RebuildBlock(const Snapshot::Block* old, Edits edits);
   Snapshot::Node& OwnNode(std::size_t node);
-  // What a slot holds leaves the indexes, or comes into them.
-  void NoteEntries(const Snapshot::Block& block, int slot, std::int64_t row, std::uint64_t tie,
-                   std::vector<SortedEntry>& by_expire, std::vector<SortedEntry>& by_effective);
+  // The place of a block of rows.
+  std::shared_ptr<const Snapshot::Block>& OwnPlace(std::int64_t block);
+  // Ends the block that Append fills.
+  void CloseBlock();
+  // Notes in a block what a slot of it holds.
+  static void Occupy(Snapshot::Block& block, int slot, const Snapshot::Slot& content);
+  // The same for a new token, whose bytes come to the end of `bytes`. Its columns are set.
+  void Enter(Snapshot::Block& block, int slot, const TokenFacts& facts, int source,
+             absl::string_view token, std::string& bytes);
   void CountSlot(const Snapshot::Slot& slot, int sign);
   void AddNames();
+  void AddAppendedTo(NameIndex& names) const;
 
   const Snapshot& base_;
   std::shared_ptr<Snapshot> next_;
   std::vector<Edit> edits_;
   std::string edit_bytes_;
   std::vector<std::shared_ptr<Snapshot::Node>> own_nodes_;  // by place; null: still shared
+  // What leaves the indexes and what comes into them. Of appended tokens `effective_…` is
+  // the difference to the other index: most have the same time in both.
   std::vector<SortedEntry> expire_gone_, expire_come_, effective_gone_, effective_come_;
-  std::vector<std::int64_t> named_rows_;  // whose name may not be in the index
+  std::vector<std::int64_t> named_rows_;  // put ones, whose name may not be in the index
+  std::vector<Appended> appended_;
+  // The block that Append fills, its number, and its bytes, whose memory serves them all.
+  std::shared_ptr<Snapshot::Block> open_block_;
+  std::int64_t open_number_ = 0;
+  std::string open_bytes_;
   std::map<std::int64_t, std::shared_ptr<const Notice>> notices_;
 };
 

@@ -43,13 +43,8 @@ SortedIndex SortedIndex::With(std::vector<SortedEntry> removed,
   next.blocks_.reserve(blocks_.size() + added.size() / kPieceEntries + 1);
   auto gone = removed.cbegin();
   auto come = added.cbegin();
-  const auto append = [&](Block entries) {
+  const auto append_pieces = [&](const Block& entries) {
     next.size_ += entries.size();
-    if (entries.empty()) return;
-    if (entries.size() <= kMostEntries) {
-      next.blocks_.push_back(std::make_shared<const Block>(std::move(entries)));
-      return;
-    }
     const std::size_t pieces = (entries.size() + kPieceEntries - 1) / kPieceEntries;
     for (std::size_t i = 0; i < pieces; ++i) {
       const auto from = static_cast<std::ptrdiff_t>(entries.size() * i / pieces);
@@ -57,6 +52,12 @@ SortedIndex SortedIndex::With(std::vector<SortedEntry> removed,
       next.blocks_.push_back(
           std::make_shared<const Block>(entries.begin() + from, entries.begin() + to));
     }
+  };
+  const auto append = [&](Block entries) {
+    if (entries.size() > kMostEntries) return append_pieces(entries);
+    if (entries.empty()) return;
+    next.size_ += entries.size();
+    next.blocks_.push_back(std::make_shared<const Block>(std::move(entries)));
   };
   for (std::size_t b = 0; b < blocks_.size(); ++b) {
     const Block& block = *blocks_[b];
@@ -86,7 +87,7 @@ SortedIndex SortedIndex::With(std::vector<SortedEntry> removed,
     gone = gone_end;
     come = come_end;
   }
-  if (blocks_.empty()) append(Block(come, added.cend()));
+  if (blocks_.empty()) append_pieces(added);
   return next;
 }
 

@@ -13,6 +13,8 @@
 
 namespace tokeninventory {
 
+struct TokenFacts;
+
 // The columns of 64 rows, about 107 bytes a row. Copyable: the Ledger copies a block's
 // columns with the block. Thread-compatible: const methods may run together.
 class TokenColumns {
@@ -72,8 +74,9 @@ class TokenColumns {
 
   TokenColumns();
 
-  // Sets a row from its serialised token. ~0.2 µs.
-  void Set(int row, absl::string_view token);
+  // Sets a row from its serialised token, and returns what ReadTokenFacts would: one
+  // walk for both. ~0.2 µs.
+  TokenFacts Set(int row, absl::string_view token);
 
   // Empties a row.
   void Clear(int row);
@@ -97,7 +100,7 @@ class TokenColumns {
   void Prefetch(Text column) const;
   void Prefetch(Hashed column) const;
 
-  // Of a hashed column. Differs from process to process: not for storing.
+  // Of a hashed column. May become another one: not for storing.
   static std::uint16_t HashOf(absl::string_view text);
 
  private:

@@ -2,11 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <random>
+#include <set>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "inventory/filter/filter.h"
 #include "inventory/token_bytes.h"
+#include "tests/testing/random_token.h"
 #include "tokeninventory/v1/token.pb.h"
 
 namespace tokeninventory {
@@ -55,6 +58,50 @@ TEST(TokenColumnsTest, SetReplacesAndClearEmpties) {
   EXPECT_EQ(columns.revision(3), 0);
 }
 
+TEST(TokenColumnsTest, TimesOfAllSizes) {
+  constexpr std::int64_t kNanos = 1'000'000'000;
+  constexpr std::int64_t kFirstOfFiveBytes = std::int64_t{1} << 28;
+  constexpr std::int64_t kLastOfFiveBytes = (std::int64_t{1} << 35) - 1;
+  for (const std::int64_t seconds :
+       {std::int64_t{0}, std::int64_t{1}, kFirstOfFiveBytes - 1, kFirstOfFiveBytes,
+        std::int64_t{1'700'000'000}, std::int64_t{0x1'5555'5555}, std::int64_t{9'000'000'000},
+        kLastOfFiveBytes, kLastOfFiveBytes + 1, std::int64_t{-1}, std::int64_t{-9'000'000'000},
+        std::int64_t{-62'135'596'800}}) {
+    for (const int nanos : {0, 1, 127, 128, 999'999'999}) {
+      v1::Token token;
+      token.mutable_create_time()->set_seconds(seconds);
+      token.mutable_create_time()->set_nanos(nanos);
+      TokenColumns columns;
+      columns.Set(0, SerializeToken(token));
+      const bool fits = seconds > -9'223'372'036 && seconds < 9'223'372'036;
+      EXPECT_EQ(columns.time(TokenColumns::kCreateTime, 0),
+                fits ? seconds * kNanos + nanos : TokenColumns::kTimeInBytes)
+          << seconds << " " << nanos;
+    }
+  }
+}
+
+TEST(TokenColumnsTest, HashesTellTextsApart) {
+  const std::string text = "0123456789abcdefghijklmnopq";
+  std::set<std::uint16_t> hashes;
+  for (std::size_t size = 0; size <= text.size(); ++size) {
+    const std::string copy = text.substr(0, size);  // elsewhere
+    EXPECT_EQ(TokenColumns::HashOf(copy), TokenColumns::HashOf(text.substr(0, size)));
+    hashes.insert(TokenColumns::HashOf(copy));
+    for (std::size_t i = 0; i < size; ++i) {
+      std::string other = copy;
+      other[i] = 'X';
+      EXPECT_NE(TokenColumns::HashOf(other), TokenColumns::HashOf(copy)) << other;
+    }
+  }
+  EXPECT_EQ(hashes.size(), text.size() + 1);
+  EXPECT_EQ(TokenColumns::HashOf(""), TokenColumns::kEmptyHash);
+  // Texts that are much alike spread over what there is.
+  hashes.clear();
+  for (int i = 0; i < 50'000; ++i) hashes.insert(TokenColumns::HashOf(absl::StrCat("bot ", i)));
+  EXPECT_GT(hashes.size(), 30'000u);  // 35 000 of random ones
+}
+
 // More kinds than there are numbers, or a kind that is too long for one, cost speed and
 // nothing else.
 TEST(TokenColumnsTest, MoreTextsThanNumbers) {
@@ -81,6 +128,28 @@ TEST(TokenColumnsTest, MoreTextsThanNumbers) {
     EXPECT_FALSE(Filter::Compile("kind = kind-x", {})->Matches(at));
   }
   EXPECT_GE(in_bytes, 100);
+}
+
+// Also of bytes that are cut or damaged.
+TEST(TokenColumnsTest, SetReadsTheFactsOfAToken) {
+  std::mt19937_64 random(7);
+  TokenColumns columns;
+  for (int i = 0; i < 200; ++i) {
+    std::string bytes = SerializeToken(testing::RandomToken(random));
+    if (i % 3 == 1) bytes.resize(random() % bytes.size());
+    if (i % 3 == 2) bytes[random() % bytes.size()] = static_cast<char>(random());
+    const TokenFacts want = ReadTokenFacts(bytes);
+    const TokenFacts got = columns.Set(0, bytes);
+    EXPECT_EQ(got.valid, want.valid);
+    EXPECT_EQ(got.basic_size, want.basic_size);
+    EXPECT_EQ(got.name, want.name);
+    EXPECT_EQ(got.uid, want.uid);
+    EXPECT_EQ(got.source, want.source);
+    EXPECT_EQ(got.presence, want.presence);
+    EXPECT_EQ(got.state, want.state);
+    EXPECT_EQ(got.revision, want.revision);
+    EXPECT_EQ(got.effective_expire_time, want.effective_expire_time);
+  }
 }
 
 TEST(TokenColumnsTest, UnknownEnumValuesAreAskedOfTheBytes) {

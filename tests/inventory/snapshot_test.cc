@@ -232,6 +232,95 @@ TEST(SnapshotTest, OfManyEditsTheLastOneOfEachRowCounts) {
   }
 }
 
+// What a start makes is what the commits made, and what comes after is the same.
+TEST(SnapshotTest, AppendedTokensAreAsThoseThatWerePut) {
+  std::mt19937_64 random(3);
+  SnapshotMaker maker;
+  Model model;
+  std::set<std::string> names;
+  model.sources = {"s", "t"};
+  maker.Source("s").Source("t");
+  const Snapshot nothing;
+  SnapshotBuilder builder(nothing);
+  for (const std::string& source : model.sources) {
+    builder.PutSource(source, std::make_shared<v1::Source>());
+  }
+  std::int64_t row = 0;
+  for (int i = 0; i < 3000; ++i) {
+    row += random() % 100 == 0 ? static_cast<std::int64_t>(random() % 5000) : 1;
+    const std::string source = model.sources[random() % 2];
+    // Some names are there twice.
+    v1::Token token = MakeToken(source, absl::StrCat(random() % 20'000),
+                                random() % 5 == 0 ? v1::Token::DELETED : v1::Token::LISTED);
+    if (random() % 4 != 0) {
+      token.mutable_expire_time()->set_seconds(static_cast<std::int64_t>(random() % 50));
+      *token.mutable_effective_expire_time() = token.expire_time();
+    }
+    if (random() % 10 == 0) {
+      token.mutable_effective_expire_time()->set_seconds(static_cast<std::int64_t>(random() % 50));
+    }
+    model.rows[row] = {source, token, SerializeToken(token)};
+    names.insert(token.name());
+    maker.Put(row, token);
+    const absl::StatusOr<TokenRef> appended = builder.Append(row, model.rows[row].bytes);
+    ASSERT_TRUE(appended.ok()) << appended.status();
+    EXPECT_EQ(appended->row, row);
+    EXPECT_EQ(appended->full, model.rows[row].bytes);
+    EXPECT_EQ(appended->presence, token.presence());
+  }
+  const auto put = maker.Build();
+  const auto appended = builder.Build(1);
+  ASSERT_NO_FATAL_FAILURE(ExpectShows(*appended, model, names));
+  EXPECT_EQ(EntriesOf(appended->by_effective_expire_time()),
+            EntriesOf(put->by_effective_expire_time()));
+  EXPECT_EQ(appended->end_row(), put->end_row());
+
+  // The next commits.
+  SnapshotBuilder next(*appended);
+  int edits = 0;
+  for (auto it = model.rows.begin(); it != model.rows.end() && edits < 200; ++edits) {
+    if (edits % 3 == 0) {
+      next.Purge(it->first);
+      maker.Purge(it->first);
+      it = model.rows.erase(it);
+      continue;
+    }
+    Model::Row& changed = it->second;
+    changed.token.mutable_effective_expire_time()->set_seconds(edits);
+    changed.bytes = SerializeToken(changed.token);
+    next.PutToken(it->first, changed.bytes);
+    maker.Put(it->first, changed.token);
+    ++it;
+  }
+  const auto after = next.Build(2);
+  ASSERT_NO_FATAL_FAILURE(ExpectShows(*after, model, names));
+  EXPECT_EQ(EntriesOf(after->by_effective_expire_time()),
+            EntriesOf(maker.Build()->by_effective_expire_time()));
+}
+
+TEST(SnapshotTest, AppendRefusesWhatAStoreMustNotHold) {
+  const Snapshot nothing;
+  const std::string good = SerializeToken(MakeToken("s", "1"));
+  const struct {
+    const char* what;
+    std::int64_t row;
+    std::string token;
+  } cases[] = {{"a row before the last", 4, good},
+               {"the last row again", 5, good},
+               {"row 0", 0, good},
+               {"a negative row", -3, good},
+               {"no bytes", 6, ""},
+               {"cut bytes", 6, good.substr(0, good.size() - 1)},
+               {"another source", 6, SerializeToken(MakeToken("other", "1"))}};
+  for (const auto& each : cases) {
+    SCOPED_TRACE(each.what);
+    SnapshotBuilder builder(nothing);
+    builder.PutSource("s", std::make_shared<v1::Source>());
+    ASSERT_TRUE(builder.Append(5, good).ok());
+    EXPECT_EQ(builder.Append(each.row, each.token).status().code(), absl::StatusCode::kDataLoss);
+  }
+}
+
 // Random edits against a plain map; old snapshots must stay as they were.
 class SnapshotModelTest : public ::testing::TestWithParam<unsigned> {};
 
