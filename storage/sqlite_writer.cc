@@ -36,6 +36,27 @@ absl::Status CheckBatch(const CommitBatch& batch) {
   return absl::OkStatus();
 }
 
+// While it lives, little of the file is kept in memory: a load sees each page once, and
+// pages that stay in the processor's caches are read in less time. Then as much as before.
+class SmallCache {
+ public:
+  explicit SmallCache(SQLite::Database& database)
+      : database_(database), before_(database.execAndGet("PRAGMA cache_size").getInt()) {
+    Set(kKibibytes);
+  }
+  ~SmallCache() { Set(before_); }
+  SmallCache(const SmallCache&) = delete;
+  SmallCache& operator=(const SmallCache&) = delete;
+
+ private:
+  static constexpr int kKibibytes = -512;  // negative: not a number of pages
+
+  void Set(int size) { database_.tryExec(absl::StrCat("PRAGMA cache_size = ", size)); }
+
+  SQLite::Database& database_;
+  const int before_;
+};
+
 std::int64_t BytesOf(const LogChange& change) {
   return static_cast<std::int64_t>(change.before.size() + change.after.size());
 }
@@ -119,6 +140,7 @@ SqliteWriter::SqliteWriter(std::unique_ptr<SQLite::Database> database)
 SqliteWriter::~SqliteWriter() = default;
 
 absl::Status SqliteWriter::Load(LoadVisitor& visitor) {
+  const SmallCache cache(*database_);
   SQLite::Transaction transaction(*database_);
   {
     StatementUse sources(statements_->load_sources);
