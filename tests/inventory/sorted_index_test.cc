@@ -1,5 +1,7 @@
 #include "inventory/sorted_index.h"
 
+#include <algorithm>
+#include <functional>
 #include <limits>
 #include <random>
 #include <set>
@@ -32,6 +34,41 @@ TEST(SortedIndexTest, WhatIsBothRemovedAndAddedStays) {
   // Added, removed and added again.
   EXPECT_THAT(EntriesOf(index.With({d}, {d, d})), ElementsAre(a, b, c, d));
   EXPECT_THAT(EntriesOf(index.With({d}, {})), ElementsAre(a, b, c));
+}
+
+// Of so many that they are not merely compared.
+TEST(SortedIndexTest, ManyEntriesOfAllKindsAreInOrder) {
+  constexpr std::int64_t kLeast = std::numeric_limits<std::int64_t>::min();
+  constexpr std::int64_t kMost = std::numeric_limits<std::int64_t>::max();
+  std::mt19937_64 random(2);
+  const std::function<std::int64_t()> keys[] = {
+      [&] { return static_cast<std::int64_t>(random()); },
+      [&] { return static_cast<std::int64_t>(random() >> (random() % 64)); },
+      [&] { return static_cast<std::int64_t>(random() % 100); },
+      [&] { return static_cast<std::int64_t>(random() % 3) - 1; },
+      [&] {
+        return random() % 4 == 0 ? kMost
+                                 : 1'700'000'000 + static_cast<std::int64_t>(random() % 1000);
+      },
+      [&] { return random() % 2 == 0 ? kMost : kLeast; },
+      [] { return std::int64_t{0}; },
+  };
+  const std::function<std::uint64_t()> ties[] = {
+      [&] { return random(); },
+      [&] { return random() >> (random() % 64); },
+      [] { return std::uint64_t{7}; },
+  };
+  for (const auto& key : keys) {
+    for (const auto& tie : ties) {
+      std::vector<SortedEntry> entries;
+      for (std::uint32_t row = 0; row < 12'000; ++row) entries.push_back({key(), tie(), row});
+      std::shuffle(entries.begin(), entries.end(), random);
+      const SortedIndex index = SortedIndex().With({}, entries);
+      std::sort(entries.begin(), entries.end());
+      ASSERT_EQ(EntriesOf(index.With({}, {})), entries);
+      ASSERT_EQ(index.size(), entries.size());
+    }
+  }
 }
 
 TEST(SortedIndexTest, AScanVisitsInOrderWhatItHasPreparedBefore) {
