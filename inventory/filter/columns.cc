@@ -1,6 +1,7 @@
 #include "inventory/filter/columns.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstring>
 
@@ -47,6 +48,77 @@ std::int64_t ReadTime(absl::string_view timestamp) {
 std::uint8_t ReadEnum(std::uint64_t varint) {
   return varint < TokenColumns::kNoEnum ? static_cast<std::uint8_t>(varint)
                                         : TokenColumns::kEnumInBytes;
+}
+
+// Where a field's value goes.
+struct Place {
+  enum Kind : std::uint8_t { kNowhere, kTime, kEnum, kText, kHash, kOwner, kRevision };
+  Kind kind = kNowhere;
+  std::uint8_t column = 0;  // of that kind
+};
+
+// By field number.
+constexpr std::array<Place, kFirstFullOnlyField> kPlaces = [] {
+  using C = TokenColumns;
+  using T = v1::Token;
+  std::array<Place, kFirstFullOnlyField> places{};
+  places[T::kNameFieldNumber] = {Place::kHash, C::kName};
+  places[T::kUidFieldNumber] = {Place::kHash, C::kUid};
+  places[T::kSourceFieldNumber] = {Place::kText, C::kSource};
+  places[T::kProviderFieldNumber] = {Place::kText, C::kProvider};
+  places[T::kProviderTokenIdFieldNumber] = {Place::kHash, C::kProviderTokenId};
+  places[T::kDisplayNameFieldNumber] = {Place::kHash, C::kDisplayName};
+  places[T::kKindFieldNumber] = {Place::kText, C::kKind};
+  places[T::kHintFieldNumber] = {Place::kHash, C::kHint};
+  places[T::kOwnerFieldNumber] = {Place::kOwner};
+  places[T::kAccessLevelFieldNumber] = {Place::kEnum, C::kAccessLevel};
+  places[T::kRoleFieldNumber] = {Place::kText, C::kRole};
+  places[T::kCreateTimeFieldNumber] = {Place::kTime, C::kCreateTime};
+  places[T::kExpireTimeFieldNumber] = {Place::kTime, C::kExpireTime};
+  places[T::kExpiryFieldNumber] = {Place::kEnum, C::kExpiry};
+  places[T::kExpireTimePrecisionFieldNumber] = {Place::kEnum, C::kExpireTimePrecision};
+  places[T::kLastUsedTimeFieldNumber] = {Place::kTime, C::kLastUsedTime};
+  places[T::kLastUseFieldNumber] = {Place::kEnum, C::kLastUse};
+  places[T::kInactivityDeadlineFieldNumber] = {Place::kTime, C::kInactivityDeadline};
+  places[T::kEffectiveExpireTimeFieldNumber] = {Place::kTime, C::kEffectiveExpireTime};
+  places[T::kStateFieldNumber] = {Place::kEnum, C::kState};
+  places[T::kProviderStateFieldNumber] = {Place::kText, C::kProviderState};
+  places[T::kPresenceFieldNumber] = {Place::kEnum, C::kPresence};
+  places[T::kDeleteCauseFieldNumber] = {Place::kEnum, C::kDeleteCause};
+  places[T::kFirstSeenTimeFieldNumber] = {Place::kTime, C::kFirstSeenTime};
+  places[T::kUpdateTimeFieldNumber] = {Place::kTime, C::kUpdateTime};
+  places[T::kDeleteTimeFieldNumber] = {Place::kTime, C::kDeleteTime};
+  places[T::kRevisionFieldNumber] = {Place::kRevision};
+  return places;
+}();
+
+// What ReadTokenFacts keeps of a field.
+void NoteFact(const FieldReader& reader, TokenFacts& facts) {
+  switch (reader.number()) {
+    case v1::Token::kNameFieldNumber:
+      facts.name = reader.payload();
+      break;
+    case v1::Token::kUidFieldNumber:
+      facts.uid = reader.payload();
+      break;
+    case v1::Token::kSourceFieldNumber:
+      facts.source = reader.payload();
+      break;
+    case v1::Token::kEffectiveExpireTimeFieldNumber:
+      facts.effective_expire_time = reader.payload();
+      break;
+    case v1::Token::kStateFieldNumber:
+      facts.state = static_cast<v1::Token::State>(reader.varint());
+      break;
+    case v1::Token::kPresenceFieldNumber:
+      facts.presence = static_cast<v1::Token::Presence>(reader.varint());
+      break;
+    case v1::Token::kRevisionFieldNumber:
+      facts.revision = static_cast<std::int64_t>(reader.varint());
+      break;
+    default:
+      break;
+  }
 }
 
 template <typename Column>
@@ -155,104 +227,31 @@ TokenFacts TokenColumns::Set(int row, absl::string_view token) {
       facts.basic_size = static_cast<std::size_t>(reader.whole().data() - token.data());
       break;
     }
-    const auto set_time = [&](Time column) { times_[column][i] = ReadTime(reader.payload()); };
-    const auto set_enum = [&](Enum column) { enums_[column][i] = ReadEnum(reader.varint()); };
-    const auto set_text = [&](Text column) {
-      text_numbers_[column][i] = TextsOf(column).Of(reader.payload());
-    };
-    const auto set_hash = [&](Hashed column) { hashes_[column][i] = HashOf(reader.payload()); };
-    switch (reader.number()) {
-      case v1::Token::kNameFieldNumber:
-        facts.name = reader.payload();
-        set_hash(kName);
+    const Place place = kPlaces[static_cast<std::size_t>(reader.number())];
+    switch (place.kind) {
+      case Place::kNowhere:
         break;
-      case v1::Token::kUidFieldNumber:
-        facts.uid = reader.payload();
-        set_hash(kUid);
+      case Place::kTime:
+        times_[place.column][i] = ReadTime(reader.payload());
         break;
-      case v1::Token::kSourceFieldNumber:
-        facts.source = reader.payload();
-        set_text(kSource);
+      case Place::kEnum:
+        enums_[place.column][i] = ReadEnum(reader.varint());
         break;
-      case v1::Token::kProviderFieldNumber:
-        set_text(kProvider);
+      case Place::kText:
+        text_numbers_[place.column][i] =
+            TextsOf(static_cast<Text>(place.column)).Of(reader.payload());
         break;
-      case v1::Token::kProviderTokenIdFieldNumber:
-        set_hash(kProviderTokenId);
+      case Place::kHash:
+        hashes_[place.column][i] = HashOf(reader.payload());
         break;
-      case v1::Token::kDisplayNameFieldNumber:
-        set_hash(kDisplayName);
-        break;
-      case v1::Token::kKindFieldNumber:
-        set_text(kKind);
-        break;
-      case v1::Token::kHintFieldNumber:
-        set_hash(kHint);
-        break;
-      case v1::Token::kOwnerFieldNumber:
+      case Place::kOwner:
         SetOwner(i, reader.payload());
         break;
-      case v1::Token::kAccessLevelFieldNumber:
-        set_enum(kAccessLevel);
-        break;
-      case v1::Token::kRoleFieldNumber:
-        set_text(kRole);
-        break;
-      case v1::Token::kCreateTimeFieldNumber:
-        set_time(kCreateTime);
-        break;
-      case v1::Token::kExpireTimeFieldNumber:
-        set_time(kExpireTime);
-        break;
-      case v1::Token::kExpiryFieldNumber:
-        set_enum(kExpiry);
-        break;
-      case v1::Token::kExpireTimePrecisionFieldNumber:
-        set_enum(kExpireTimePrecision);
-        break;
-      case v1::Token::kLastUsedTimeFieldNumber:
-        set_time(kLastUsedTime);
-        break;
-      case v1::Token::kLastUseFieldNumber:
-        set_enum(kLastUse);
-        break;
-      case v1::Token::kInactivityDeadlineFieldNumber:
-        set_time(kInactivityDeadline);
-        break;
-      case v1::Token::kEffectiveExpireTimeFieldNumber:
-        facts.effective_expire_time = reader.payload();
-        set_time(kEffectiveExpireTime);
-        break;
-      case v1::Token::kStateFieldNumber:
-        facts.state = static_cast<v1::Token::State>(reader.varint());
-        set_enum(kState);
-        break;
-      case v1::Token::kProviderStateFieldNumber:
-        set_text(kProviderState);
-        break;
-      case v1::Token::kPresenceFieldNumber:
-        facts.presence = static_cast<v1::Token::Presence>(reader.varint());
-        set_enum(kPresence);
-        break;
-      case v1::Token::kDeleteCauseFieldNumber:
-        set_enum(kDeleteCause);
-        break;
-      case v1::Token::kFirstSeenTimeFieldNumber:
-        set_time(kFirstSeenTime);
-        break;
-      case v1::Token::kUpdateTimeFieldNumber:
-        set_time(kUpdateTime);
-        break;
-      case v1::Token::kDeleteTimeFieldNumber:
-        set_time(kDeleteTime);
-        break;
-      case v1::Token::kRevisionFieldNumber:
-        facts.revision = static_cast<std::int64_t>(reader.varint());
-        revisions_[i] = facts.revision;
-        break;
-      default:
+      case Place::kRevision:
+        revisions_[i] = static_cast<std::int64_t>(reader.varint());
         break;
     }
+    NoteFact(reader, facts);
   }
   facts.valid = reader.ok() && !facts.name.empty() && !facts.uid.empty();
   return facts;
