@@ -86,7 +86,6 @@ struct SqliteWriter::Statements {
         load_scopes(database,
                     "SELECT id, source, stream, key, item_json, absent_passes FROM scopes"
                     " ORDER BY id"),
-        load_tokens(database, "SELECT \"row\", marks, token FROM tokens ORDER BY \"row\""),
         load_notices(database, "SELECT \"row\", notice FROM notices ORDER BY \"row\""),
         // REPLACE and not an upsert: in a table without further indexes it is one step.
         put_token(database, "REPLACE INTO tokens (\"row\", marks, token) VALUES (?, ?, ?)"),
@@ -116,7 +115,6 @@ struct SqliteWriter::Statements {
   SQLite::Statement write_state;
   SQLite::Statement load_sources;
   SQLite::Statement load_scopes;
-  SQLite::Statement load_tokens;
   SQLite::Statement load_notices;
   SQLite::Statement put_token;
   SQLite::Statement put_marks;
@@ -162,7 +160,7 @@ absl::Status SqliteWriter::Load(LoadVisitor& visitor) {
     }
   }
   {
-    StatementUse tokens(statements_->load_tokens);
+    SqliteRows tokens(*database_, "SELECT \"row\", marks, token FROM tokens ORDER BY \"row\"");
     std::vector<ScopeMark> marks;
     while (tokens.Next()) {
       TI_RETURN_IF_ERROR(DecodeScopeMarks(tokens.ViewAt(1), marks));
