@@ -275,6 +275,7 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snaps
   made->bytes.shrink_to_fit();
   return made;
 }
+
 void SnapshotBuilder::Occupy(Snapshot::Block& block, int slot, const Snapshot::Slot& content) {
   const std::uint64_t bit = std::uint64_t{1} << slot;
   block.slots[static_cast<std::size_t>(slot)] = content;

@@ -197,7 +197,8 @@ class SnapshotBuilder {
   // For loading, in place of PutToken: sets the token of a row that is higher than all
   // before it, in a snapshot that had no tokens. Returns how readers will see it; its
   // bytes are `token`, its columns live until the next call. DATA_LOSS when it is no
-  // token, or one of no source; the builder is then of no further use.
+  // token, one of no source, or not behind the last row; the builder is then of no
+  // further use.
   absl::StatusOr<TokenRef> Append(std::int64_t row, absl::string_view token);
 
   // Empties a row.
