@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <cstring>
 
-#include "absl/base/attributes.h"
 #include "absl/strings/string_view.h"
 
 namespace tokeninventory {
@@ -17,7 +16,7 @@ class FieldReader {
       : at_(bytes.data()), end_(bytes.data() + bytes.size()) {}
 
   // Moves to the next field; false at the end, and on damage.
-  ABSL_ATTRIBUTE_ALWAYS_INLINE bool Next() {
+  bool Next() {
     begin_ = at_;
     if (at_ == end_) return false;
     std::uint64_t tag = 0;
