@@ -1,5 +1,5 @@
 // What it costs to read the vendors: the simulator's tokens for the first time, then
-// again without a change, and what readers notice of it.
+// again without a change, with some, and what readers notice of it.
 #include <curl/curl.h>
 #include <grpcpp/client_context.h>
 
@@ -33,9 +33,14 @@ class Simulator {
   explicit Simulator(int tokens)
       : port_(FreePort()),
         process_({{ProgramPath("vendor-sim"), "--port", absl::StrCat(port_), "--tokens",
-                   absl::StrCat(tokens), "--no-rate-limits"},
+                   absl::StrCat(tokens), "--no-rate-limits", "--commands"},
                   ClientCore()}) {
     process_.AwaitOutput("stop with");
+  }
+  // Another number than before: its answer is known by it.
+  void Change(int tokens) {
+    process_.Say(absl::StrCat("churn ", tokens));
+    process_.AwaitOutput(absl::StrCat(" of ", tokens, " changes"));
   }
   std::string url() const { return absl::StrCat("http://127.0.0.1:", port_); }
   // As lines of a config.yaml: VENDOR-sim.
@@ -167,7 +172,7 @@ double FetchAlone(const Simulator& sim) {
 }
 
 void ComparePasses(const Setup& setup) {
-  const Simulator sim(setup.quick ? 10'000 : 50'000);
+  Simulator sim(setup.quick ? 10'000 : 50'000);
   Note("first sync");
   std::vector<double> first_rate;
   const auto first = RunRounds({
@@ -201,6 +206,21 @@ void ComparePasses(const Setup& setup) {
                                setup.rounds);
   Print({"sync-unchanged", "us/token", again[0], {}, {}, AtMost(30)});
   Print({"sync-unchanged-rate", "tokens/s", Counted(rate), {}, {}, {}, true});
+
+  // Hardly a page is as it was.
+  Note("sync with a change in a hundred tokens");
+  int changes = static_cast<int>(tokens / 100);
+  const auto changed = RunRounds({[&] {
+                                   sim.Change(changes++);
+                                   return Measured(service.process(),
+                                                   [&] {
+                                                     SyncAll(*stub);
+                                                     return tokens;
+                                                   })
+                                       .micros;
+                                 }},
+                                 setup.rounds);
+  Print({"sync-changed", "us/token", changed[0]});
 }
 
 double P99Millis(std::vector<double> micros) {

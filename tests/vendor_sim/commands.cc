@@ -11,8 +11,8 @@ namespace tokeninventory::vendor_sim {
 namespace {
 
 constexpr char kHelp[] =
-    "error: add NAME SECONDS, renew ID SECONDS, remove ID, fault NAME [COUNT [TARGET]], clear or "
-    "faults";
+    "error: add NAME SECONDS, renew ID SECONDS, remove ID, churn COUNT, fault NAME [COUNT "
+    "[TARGET]], clear or faults";
 
 std::string AddFault(VendorSim& sim, std::istringstream& words) {
   std::string name;
@@ -50,6 +50,12 @@ std::string RunCommand(VendorSim& sim, const std::string& line) {
   if (verb == "clear") {
     sim.ClearFaults();
     return "no faults";
+  }
+  if (verb == "churn") {
+    int count = 0;
+    if (!(words >> count) || count < 1) return kHelp;
+    const std::size_t made = sim.ApplyChurn(count).size();
+    return std::to_string(made) + " of " + std::to_string(count) + " changes";
   }
   words >> what;
   double seconds = 0;

@@ -2,6 +2,7 @@
 //   add NAME SECONDS      an Opal token that expires in so many seconds; answers its id
 //   renew ID SECONDS      it expires in so many seconds from now instead
 //   remove ID
+//   churn COUNT           so many random changes, as --churn makes them; answers how many it made
 //   fault NAME [COUNT [TARGET]]   the next COUNT requests (all, when left out) whose target
 //   contains
 //                         TARGET go wrong so (fault_catalogue.h)

@@ -240,7 +240,9 @@ TEST_F(FaultCatalogueTest, TheProgramIsToldByLines) {
   for (int i = 0; i < 3; ++i) EXPECT_THAT(Opal("/tokens").body, StartsWith("<!DOCTYPE"));
   EXPECT_EQ(RunCommand(sim(), "clear"), "no faults");
   EXPECT_EQ(Opal("/tokens").status, 200);
-  for (const char* wrong : {"fault", "fault nonsense", "fault 503 none", "fault 503 0", "", "x"}) {
+  EXPECT_EQ(RunCommand(sim(), "churn 3"), "3 of 3 changes");
+  for (const char* wrong : {"fault", "fault nonsense", "fault 503 none", "fault 503 0", "churn",
+                            "churn none", "churn 0", "", "x"}) {
     EXPECT_THAT(RunCommand(sim(), wrong), StartsWith("error: ")) << wrong;
   }
 }
