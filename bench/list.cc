@@ -38,7 +38,7 @@ Queries KeysetPages(std::vector<TokenKey> keys, std::size_t page_size) {
 }
 
 void Run(const Setup& setup) {
-  const absl::Duration round = absl::Milliseconds(setup.quick ? 400 : 1000);
+  const absl::Duration round = absl::Milliseconds(setup.quick ? 400 : 500);
   const FilledStore store(setup, setup.quick ? 20'000 : 100'000);
   PinThisProcess(ClientCore());
   const TokenFile tokens(store.tokens_file());

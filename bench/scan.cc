@@ -38,7 +38,7 @@ Calls Summary() {
 
 void Run(const Setup& setup) {
   const int tokens = setup.quick ? 100'000 : 1'000'000;
-  const absl::Duration round = absl::Milliseconds(setup.quick ? 100 : 300);
+  const absl::Duration round = absl::Milliseconds(setup.quick ? 100 : 200);
   const FilledStore store(setup, tokens);
   PinThisProcess(ClientCore());
   Service service(store.folder());

@@ -27,7 +27,7 @@ struct Series {
 // The first round of each is left out, as RunRounds does.
 std::vector<Series> Compare(const std::vector<Contender>& contenders, int watchers, int at_once,
                             const Setup& setup) {
-  const absl::Duration time = absl::Milliseconds(setup.quick ? 200 : 600);
+  const absl::Duration time = absl::Milliseconds(setup.quick ? 200 : 300);
   std::vector<Series> series(contenders.size());
   std::vector<Measure> measures;
   for (std::size_t i = 0; i < contenders.size(); ++i) {

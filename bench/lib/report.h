@@ -13,7 +13,7 @@ struct Setup {
   bool quick = false;
   int rounds = 15;
   // Where what is measured and its bar are too close for `rounds` to tell.
-  int rounds_near_bars() const { return quick ? rounds : 2 * rounds + 1; }
+  int rounds_near_bars() const { return quick ? rounds : 4 * rounds + 1; }
   // Filled stores are kept here, to be used again.
   std::string data = "bench-data";
 };
