@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "inventory/field_reader.h"
+#include "inventory/token_walk.h"
 
 namespace tokeninventory {
 namespace {
@@ -40,42 +41,7 @@ std::string SerializeToken(const v1::Token& token) {
 }
 
 TokenFacts ReadTokenFacts(absl::string_view bytes) {
-  TokenFacts facts;
-  facts.basic_size = bytes.size();
-  FieldReader reader(bytes);
-  while (reader.Next()) {
-    switch (reader.number()) {
-      case v1::Token::kNameFieldNumber:
-        facts.name = reader.payload();
-        break;
-      case v1::Token::kUidFieldNumber:
-        facts.uid = reader.payload();
-        break;
-      case v1::Token::kSourceFieldNumber:
-        facts.source = reader.payload();
-        break;
-      case v1::Token::kEffectiveExpireTimeFieldNumber:
-        facts.effective_expire_time = reader.payload();
-        break;
-      case v1::Token::kStateFieldNumber:
-        facts.state = static_cast<v1::Token::State>(reader.varint());
-        break;
-      case v1::Token::kPresenceFieldNumber:
-        facts.presence = static_cast<v1::Token::Presence>(reader.varint());
-        break;
-      case v1::Token::kRevisionFieldNumber:
-        facts.revision = static_cast<std::int64_t>(reader.varint());
-        break;
-      default:
-        break;
-    }
-    if (reader.number() >= kFirstFullOnlyField) {
-      facts.basic_size = static_cast<std::size_t>(reader.whole().data() - bytes.data());
-      break;
-    }
-  }
-  facts.valid = reader.ok() && !facts.name.empty() && !facts.uid.empty();
-  return facts;
+  return WalkBasicFields(bytes, [](const FieldReader&) {});
 }
 
 absl::string_view ReadTokenName(absl::string_view bytes) {

@@ -8,6 +8,7 @@
 #include "base/prefetch.h"
 #include "inventory/field_reader.h"
 #include "inventory/token_bytes.h"
+#include "inventory/token_walk.h"
 #include "tokeninventory/v1/token.pb.h"
 
 namespace tokeninventory {
@@ -91,35 +92,6 @@ constexpr std::array<Place, kFirstFullOnlyField> kPlaces = [] {
   places[T::kRevisionFieldNumber] = {Place::kRevision};
   return places;
 }();
-
-// What ReadTokenFacts keeps of a field.
-void NoteFact(const FieldReader& reader, TokenFacts& facts) {
-  switch (reader.number()) {
-    case v1::Token::kNameFieldNumber:
-      facts.name = reader.payload();
-      break;
-    case v1::Token::kUidFieldNumber:
-      facts.uid = reader.payload();
-      break;
-    case v1::Token::kSourceFieldNumber:
-      facts.source = reader.payload();
-      break;
-    case v1::Token::kEffectiveExpireTimeFieldNumber:
-      facts.effective_expire_time = reader.payload();
-      break;
-    case v1::Token::kStateFieldNumber:
-      facts.state = static_cast<v1::Token::State>(reader.varint());
-      break;
-    case v1::Token::kPresenceFieldNumber:
-      facts.presence = static_cast<v1::Token::Presence>(reader.varint());
-      break;
-    case v1::Token::kRevisionFieldNumber:
-      facts.revision = static_cast<std::int64_t>(reader.varint());
-      break;
-    default:
-      break;
-  }
-}
 
 template <typename Column>
 void PrefetchColumn(const Column& column) {
@@ -220,14 +192,7 @@ void TokenColumns::SetOwner(std::size_t row, absl::string_view owner) {
 [[gnu::flatten]] TokenFacts TokenColumns::Set(int row, absl::string_view token) {
   Clear(row);
   const std::size_t i = Index(row);
-  TokenFacts facts;
-  facts.basic_size = token.size();
-  FieldReader reader(token);
-  while (reader.Next()) {
-    if (reader.number() >= kFirstFullOnlyField) {
-      facts.basic_size = static_cast<std::size_t>(reader.whole().data() - token.data());
-      break;
-    }
+  return WalkBasicFields(token, [this, i](const FieldReader& reader) {
     const Place place = kPlaces[static_cast<std::size_t>(reader.number())];
     switch (place.kind) {
       case Place::kNowhere:
@@ -252,10 +217,7 @@ void TokenColumns::SetOwner(std::size_t row, absl::string_view owner) {
         revisions_[i] = static_cast<std::int64_t>(reader.varint());
         break;
     }
-    NoteFact(reader, facts);
-  }
-  facts.valid = reader.ok() && !facts.name.empty() && !facts.uid.empty();
-  return facts;
+  });
 }
 
 }  // namespace tokeninventory
