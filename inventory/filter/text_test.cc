@@ -1,8 +1,12 @@
 #include "inventory/filter/text_test.h"
 
+#include <algorithm>
+#include <array>
+#include <bit>
 #include <cstdint>
 #include <cstring>
 
+#include "absl/numeric/bits.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 
@@ -41,12 +45,6 @@ Bytes Load(const char* from) {
 
 Bytes AllOf(unsigned char c) { return Bytes{} + c; }
 
-bool AnySet(Bytes bytes) {
-  std::uint64_t halves[2];
-  std::memcpy(halves, &bytes, sizeof(halves));
-  return (halves[0] | halves[1]) != 0;
-}
-
 // What makes both cases of the letter `lower` equal to it; 0 for other characters.
 unsigned char CaseBit(char lower) {
   return absl::ascii_islower(static_cast<unsigned char>(lower)) ? 0x20 : 0;
@@ -59,11 +57,57 @@ bool EqualsFolded(const char* text, absl::string_view part) {
   return true;
 }
 
-// For a `part` in lower case. Looks at places where its first and its last byte
-// fit, found 16 at a time.
+// Where a part may stand: the places where its first and its last byte fit.
+class FoldedPlaces {
+ public:
+  static constexpr std::size_t kStep = 2 * sizeof(Bytes);
+
+  // For a `part` in lower case, not empty.
+  explicit FoldedPlaces(absl::string_view part)
+      : last_(part.size() - 1),
+        first_case_(AllOf(CaseBit(part.front()))),
+        first_byte_(AllOf(static_cast<unsigned char>(part.front()))),
+        last_case_(AllOf(CaseBit(part.back()))),
+        last_byte_(AllOf(static_cast<unsigned char>(part.back()))) {}
+
+  // Calls `use` with each of the kStep places from `text` on that fits, in order, until it
+  // returns true; returns whether it did.
+  template <typename Use>
+  bool Visit(const char* text, Use use) const {
+    static_assert(std::endian::native == std::endian::little);
+    std::array<std::uint64_t, kStep / 8> fit;  // a byte each, all ones or zeros
+    Store(text, fit.data());
+    Store(text + sizeof(Bytes), fit.data() + 2);
+    // Mostly none does: one branch for all of them.
+    if ((fit[0] | fit[1] | fit[2] | fit[3]) == 0) return false;
+    for (std::size_t i = 0; i < fit.size(); ++i) {
+      for (std::uint64_t bits = fit[i]; bits != 0;) {
+        const int place = absl::countr_zero(bits) / 8;
+        if (use(8 * i + static_cast<std::size_t>(place))) return true;
+        bits &= ~(std::uint64_t{0xff} << (8 * place));
+      }
+    }
+    return false;
+  }
+
+ private:
+  void Store(const char* text, std::uint64_t* fit) const {
+    const auto fits = ((Load(text) | first_case_) == first_byte_) &
+                      ((Load(text + last_) | last_case_) == last_byte_);
+    std::memcpy(fit, &fits, sizeof(fits));
+  }
+
+  std::size_t last_;
+  Bytes first_case_;
+  Bytes first_byte_;
+  Bytes last_case_;
+  Bytes last_byte_;
+};
+
+// For a `part` in lower case.
 std::size_t FindFolded(absl::string_view text, absl::string_view part) {
   constexpr std::size_t kShort = 32;
-  constexpr std::size_t kStep = sizeof(Bytes);
+  constexpr std::size_t kStep = FoldedPlaces::kStep;
   const std::size_t size = part.size();
   if (text.size() < size) return absl::string_view::npos;
   if (size > kShort) {
@@ -73,27 +117,22 @@ std::size_t FindFolded(absl::string_view text, absl::string_view part) {
     return rest == absl::string_view::npos ? rest : begin + rest;
   }
   const std::size_t end = text.size() - size + 1;
-  const char* const first = text.data();
-  const char* const last = text.data() + size - 1;
-  std::size_t at = 0;
-  if (end >= kStep) {
-    const Bytes first_case = AllOf(CaseBit(part.front()));
-    const Bytes first_byte = AllOf(static_cast<unsigned char>(part.front()));
-    const Bytes last_case = AllOf(CaseBit(part.back()));
-    const Bytes last_byte = AllOf(static_cast<unsigned char>(part.back()));
-    for (; at + kStep <= end; at += kStep) {
-      const auto fit = ((Load(first + at) | first_case) == first_byte) &
-                       ((Load(last + at) | last_case) == last_byte);
-      if (!AnySet(reinterpret_cast<const Bytes&>(fit))) continue;
-      for (std::size_t i = at; i < at + kStep; ++i) {
-        if (EqualsFolded(first + i, part)) return i;
-      }
+  if (end < kStep) {
+    for (std::size_t at = 0; at < end; ++at) {
+      if (EqualsFolded(text.data() + at, part)) return at;
     }
+    return absl::string_view::npos;
   }
-  for (; at < end; ++at) {
-    if (EqualsFolded(first + at, part)) return at;
+  const FoldedPlaces places(part);
+  std::size_t found = absl::string_view::npos;
+  for (std::size_t at = 0;; at = std::min(at + kStep, end - kStep)) {
+    const auto is_part = [&](std::size_t place) {
+      found = at + place;
+      return EqualsFolded(text.data() + found, part);
+    };
+    if (places.Visit(text.data() + at, is_part)) return found;
+    if (at == end - kStep) return absl::string_view::npos;
   }
-  return absl::string_view::npos;
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/ascii.h"
 #include "inventory/token_bytes.h"
 #include "tests/testing/error_details.h"
 
@@ -365,6 +366,37 @@ TEST(FilterSearchTest, LongWords) {
   EXPECT_TRUE(matches("B" + begin.substr(1) + "2 END"));
   EXPECT_FALSE(matches(begin + "3"));
   EXPECT_FALSE(matches(begin + "2 end of it"));
+}
+
+// Texts are looked through many bytes at once, whatever their length and where the word is.
+TEST(FilterSearchTest, WordsAtEveryPlace) {
+  for (const std::string word : {"q", "qz", "qaz", "qqqaqqqz", "qaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaz",
+                                 "qaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaz"}) {
+    const absl::StatusOr<Filter> filter = Filter::Compile("display_name:" + word, {});
+    ASSERT_TRUE(filter.ok());
+    // Begins and ends as the word does, or nearly.
+    std::string near = word;
+    near[word.size() / 2] = 'x';
+    for (std::size_t size = word.size(); size < 110; ++size) {
+      std::string others;
+      while (others.size() < size) others += word.size() > 2 ? near : "xaz";
+      others.resize(size);
+      const auto matches = [&](const std::string& text) {
+        v1::Token token;
+        token.set_display_name(text);
+        const std::string bytes = SerializeToken(token);
+        FilterRow row;
+        row.bytes = bytes;
+        return filter->Matches(row);
+      };
+      EXPECT_FALSE(matches(others)) << word << " in " << others;
+      for (std::size_t place = 0; place + word.size() <= size; ++place) {
+        std::string text = others;
+        text.replace(place, word.size(), place % 2 == 0 ? word : absl::AsciiStrToUpper(word));
+        EXPECT_TRUE(matches(text)) << word << " in " << text;
+      }
+    }
+  }
 }
 
 TEST_F(FilterTest, BareWordsThatLookLikeMore) {
