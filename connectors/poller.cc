@@ -297,7 +297,7 @@ absl::StatusOr<Poller::Subscription> Poller::SyncNow(absl::string_view source, b
   Entry* entry = nullptr;
   {
     MutexLock lock(shared_->mutex);
-    if (!shared_->running) return absl::UnavailableError("no passes run now");
+    if (shared_->stopped) return absl::UnavailableError("no passes run any more");
     entry = shared_->Find(source);
     if (entry == nullptr) return absl::NotFoundError("no such source is configured");
     if (entry->state == Entry::State::kRunning && !entry->only_look && fresh) {

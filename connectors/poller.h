@@ -83,8 +83,8 @@ class Poller {
 
   // Makes a pass of `source` due now, or joins the one that runs or waits for a
   // worker; with `fresh`, joins the one after it instead of the running one. The
-  // pass goes on whether or not anybody observes it. NOT_FOUND when there is no
-  // such source, UNAVAILABLE before Start and after Stop.
+  // pass goes on whether or not anybody observes it; before Start, it waits for that.
+  // NOT_FOUND when there is no such source, UNAVAILABLE after Stop.
   absl::StatusOr<Subscription> SyncNow(absl::string_view source, bool fresh,
                                        std::shared_ptr<SyncObserver> observer);
 

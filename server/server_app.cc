@@ -218,7 +218,6 @@ class RunningApp final : public ServerApp {
     hub_ = std::make_unique<WatchHub>(std::move(hub));
     poller_ = std::make_unique<Poller>(clock_, ledger_.get(), std::move(settings_.sources.sources),
                                        Poller::Options{});
-    poller_->Start();
     ledger_->SetStoreListener([this](const absl::Status& status) {
       health_.SetWorking(kStoreComponent, status.ok());
       if (status.ok()) poller_->RetryGivenUp();
@@ -236,6 +235,8 @@ class RunningApp final : public ServerApp {
                         {"tokens", absl::StrCat(snapshot->Count({ScanFilter::kAllSources, true}))},
                         {"revision", absl::StrCat(snapshot->revision())},
                         {"sources", absl::StrCat(snapshot->sources().size())}});
+    // Last: page workers that start take the processor for a while, and readers need none.
+    poller_->Start();
     return absl::OkStatus();
   }
 

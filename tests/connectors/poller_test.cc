@@ -310,9 +310,36 @@ TEST_F(PollerTest, UnknownSourcesAreNotFound) {
   EXPECT_EQ(poller.SyncNow("b", false, nullptr).status().code(), absl::StatusCode::kNotFound);
 }
 
-TEST_F(PollerTest, NobodyIsServedBeforeStart) {
+TEST_F(PollerTest, APassAskedForBeforeStartWaitsForIt) {
+  for (const bool poll_at_start : {false, true}) {
+    SCOPED_TRACE(poll_at_start);
+    GatedSource* const source = AddSource("a", absl::Minutes(5));
+    source->Allow(2);
+    Poller::Options options;
+    options.poll_at_start = poll_at_start;
+    options.jitter = 0;
+    Poller poller(&clock_, &recorder_, std::move(sources_), options);
+    const auto observer = std::make_shared<NotingObserver>();
+    const auto subscription = poller.SyncNow("a", false, observer);
+    ASSERT_TRUE(subscription.ok()) << subscription.status();
+    EXPECT_FALSE(observer->ended());
+    poller.Start();
+    EXPECT_TRUE(observer->Wait().ok());
+    // That was the pass of the start, too.
+    EXPECT_EQ(source->WaitPlanned(1), clock_.Now() + absl::Minutes(5));
+    EXPECT_EQ(source->started(), 1);
+    sources_.clear();
+  }
+}
+
+TEST_F(PollerTest, APassAskedForInVainEndsWithTheService) {
   AddSource("a");
+  const auto observer = std::make_shared<NotingObserver>();
   Poller poller(&clock_, &recorder_, std::move(sources_), {});
+  const auto subscription = poller.SyncNow("a", false, observer);
+  ASSERT_TRUE(subscription.ok()) << subscription.status();
+  poller.Stop();
+  EXPECT_EQ(observer->Wait().status().code(), absl::StatusCode::kUnavailable);
   EXPECT_EQ(poller.SyncNow("a", false, nullptr).status().code(), absl::StatusCode::kUnavailable);
 }
 
