@@ -148,7 +148,7 @@ absl::StatusOr<std::shared_ptr<WatchSession>> WatchHub::Open(WatchSink& sink,
     Cohort& cohort = CohortLocked(options.view);
     session = std::make_shared<WatchSession>(*this, opened_count_++, cohort.group, sink, options,
                                              now + max_age_ * share);
-    cohort.sessions.emplace(session->number(), session);
+    EnterCohortLocked(session, cohort);
     ++stream_count_;
   }
   // It is in its cohort before it reads: what is published from now on wakes it.
@@ -181,9 +181,15 @@ WatchHub::Cohort& WatchHub::CohortLocked(std::shared_ptr<const WatchView> view) 
   return cohort;
 }
 
+void WatchHub::EnterCohortLocked(const SessionPointer& session, Cohort& cohort) {
+  cohort.sessions.emplace(session->number(), session);
+  cohort.list = nullptr;
+}
+
 void WatchHub::LeaveCohortLocked(const SessionPointer& session, const WatchGroup& group) {
   const auto cohort = cohorts_.find(group.view().key());
   cohort->second.sessions.erase(session->number());
+  cohort->second.list = nullptr;
   if (cohort->second.sessions.empty()) cohorts_.erase(cohort);
 }
 
@@ -192,7 +198,7 @@ std::shared_ptr<WatchGroup> WatchHub::Regroup(const SessionPointer& session, con
   MutexLock lock(mutex_);
   LeaveCohortLocked(session, from);
   Cohort& cohort = CohortLocked(std::move(view));
-  cohort.sessions.emplace(session->number(), session);
+  EnterCohortLocked(session, cohort);
   return cohort.group;
 }
 
@@ -325,14 +331,18 @@ std::vector<WatchHub::SessionPointer> WatchHub::Sessions() const {
   return sessions;
 }
 
-std::vector<WatchHub::SessionPointer> WatchHub::SessionsOf(const WatchGroup& group) const {
+WatchHub::SessionList WatchHub::SessionsOf(const WatchGroup& group) {
   MutexLock lock(mutex_);
-  std::vector<SessionPointer> sessions;
-  const auto cohort = cohorts_.find(group.view().key());
-  if (cohort == cohorts_.end() || cohort->second.group.get() != &group) return sessions;
-  sessions.reserve(cohort->second.sessions.size());
-  for (const auto& [number, session] : cohort->second.sessions) sessions.push_back(session);
-  return sessions;
+  const auto found = cohorts_.find(group.view().key());
+  if (found == cohorts_.end() || found->second.group.get() != &group) return nullptr;
+  Cohort& cohort = found->second;
+  if (cohort.list == nullptr) {
+    std::vector<SessionPointer> sessions;
+    sessions.reserve(cohort.sessions.size());
+    for (const auto& [number, session] : cohort.sessions) sessions.push_back(session);
+    cohort.list = std::make_shared<const std::vector<SessionPointer>>(std::move(sessions));
+  }
+  return cohort.list;
 }
 
 void WatchHub::SetTimer(SessionPointer session, absl::Time at) {
@@ -361,7 +371,9 @@ void WatchHub::TellChanges(absl::Time now) {
     const std::optional<EncodedChanges> news =
         group->Look(head, touched.Has(group->view().source()));
     if (!news) continue;
-    for (const SessionPointer& session : SessionsOf(*group)) session->Wake(now);
+    const SessionList sessions = SessionsOf(*group);
+    if (sessions == nullptr) continue;
+    for (const SessionPointer& session : *sessions) session->Wake(now);
   }
   for (const SessionPointer& session : waiting) session->Wake(now);
 }

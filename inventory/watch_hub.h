@@ -95,6 +95,7 @@ class WatchHub {
  private:
   friend class WatchSession;
   using SessionPointer = std::shared_ptr<WatchSession>;
+  using SessionList = std::shared_ptr<const std::vector<SessionPointer>>;
   using SourceState = std::pair<std::string, v1::Source::State>;
 
   // The sessions of one view, by number. Those that were opened together are told together:
@@ -103,6 +104,7 @@ class WatchHub {
   struct Cohort {
     std::shared_ptr<WatchGroup> group;
     absl::btree_map<std::int64_t, SessionPointer> sessions;
+    SessionList list;  // the same, once somebody asked; null again when they are others
   };
   struct Timer {
     absl::Time at;
@@ -137,6 +139,8 @@ class WatchHub {
                                       std::shared_ptr<const WatchView> view);
 
   Cohort& CohortLocked(std::shared_ptr<const WatchView> view) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void EnterCohortLocked(const SessionPointer& session, Cohort& cohort)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void LeaveCohortLocked(const SessionPointer& session, const WatchGroup& group)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void RunDispatcher();
@@ -149,7 +153,8 @@ class WatchHub {
   void CutStalled();
   void SetTimer(SessionPointer session, absl::Time at);
   std::vector<SessionPointer> Sessions() const;
-  std::vector<SessionPointer> SessionsOf(const WatchGroup& group) const;
+  // Null when there are none any more.
+  SessionList SessionsOf(const WatchGroup& group);
   static std::vector<SourceState> StatesOf(const Snapshot& snapshot);
 
   const Options options_;
