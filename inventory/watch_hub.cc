@@ -345,6 +345,15 @@ WatchHub::SessionList WatchHub::SessionsOf(const WatchGroup& group) {
   return cohort.list;
 }
 
+void WatchHub::WakeAll(const std::vector<SessionPointer>& sessions, absl::Time now) {
+  for (std::size_t i = 0; i < sessions.size(); ++i) {
+    // Of thousands, none is in the processor's caches.
+    if (i + 2 < sessions.size()) sessions[i + 2]->Prefetch();
+    if (i + 1 < sessions.size()) sessions[i + 1]->PrefetchSink();
+    sessions[i]->Wake(now);
+  }
+}
+
 void WatchHub::SetTimer(SessionPointer session, absl::Time at) {
   if (at == absl::InfiniteFuture()) return;  // it has ended
   MutexLock lock(mutex_);
@@ -371,9 +380,7 @@ void WatchHub::TellChanges(absl::Time now) {
     const std::optional<EncodedChanges> news =
         group->Look(head, touched.Has(group->view().source()));
     if (!news) continue;
-    const SessionList sessions = SessionsOf(*group);
-    if (sessions == nullptr) continue;
-    for (const SessionPointer& session : *sessions) session->Wake(now);
+    if (const SessionList sessions = SessionsOf(*group)) WakeAll(*sessions, now);
   }
   for (const SessionPointer& session : waiting) session->Wake(now);
 }

@@ -155,6 +155,7 @@ class WatchHub {
   std::vector<SessionPointer> Sessions() const;
   // Null when there are none any more.
   SessionList SessionsOf(const WatchGroup& group);
+  static void WakeAll(const std::vector<SessionPointer>& sessions, absl::Time now);
   static std::vector<SourceState> StatesOf(const Snapshot& snapshot);
 
   const Options options_;

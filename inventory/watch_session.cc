@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/prefetch.h"
 #include "inventory/cursor.h"
 #include "inventory/errors.h"
 #include "inventory/watch_hub.h"
@@ -20,6 +21,8 @@ constexpr absl::Duration kProgressMargin = absl::Milliseconds(200);
 // A session is polled at least this often, so that a write that is stuck is
 // noticed although nobody is told when a write begins.
 constexpr absl::Duration kPollInterval = absl::Seconds(5);
+// So much of a sink, which may be less, is fetched ahead.
+constexpr std::size_t kSinkBytes = 256;
 
 absl::Status GoneError() { return absl::CancelledError("the client is gone"); }
 
@@ -61,12 +64,12 @@ bool CutAt(std::int64_t bound, Revisions& revisions) {
 WatchSession::WatchSession(WatchHub& hub, std::int64_t number, std::shared_ptr<WatchGroup> group,
                            WatchSink& sink, const Options& options, absl::Time end_time)
     : hub_(hub),
-      number_(number),
-      on_gap_(options.on_gap),
+      sink_(sink),
       progress_interval_(options.progress_interval),
       end_time_(end_time),
-      sink_(&sink),
+      on_gap_(options.on_gap),
       group_(std::move(group)),
+      number_(number),
       wanted_(options.view->visible()) {
   last_write_ = hub_.options().clock->Now();
   reset_ = options.reset;
@@ -92,7 +95,7 @@ WatchSession::Turn::~Turn() {
     return;
   }
   // A message that is under way keeps the sink: Finish waits for it.
-  WatchSink& sink = *session_.sink_;
+  WatchSink& sink = session_.sink_;
   MutexLock handing(session_.handing_);
   session_.mutex_.Unlock();
   sink.Write(message);
@@ -102,7 +105,7 @@ void WatchSession::AwaitHandedLocked() { MutexLock handed(handing_); }
 
 void WatchSession::BeginInitialState() {
   Turn turn(*this);
-  if (sink_ == nullptr) {  // finished while it waited
+  if (finished_) {  // while it waited
     hub_.ReturnInitialTurn();
     return;
   }
@@ -166,7 +169,7 @@ void WatchSession::Drain(const absl::Status& status) {
 
 absl::Time WatchSession::Poll(absl::Time now) {
   Turn turn(*this);
-  if (sink_ == nullptr) return absl::InfiniteFuture();
+  if (finished_) return absl::InfiniteFuture();
   last_write_ = std::min(last_write_, now);  // the clock may have been set back
   // Not later than a Progress could be due once the write under way is done.
   absl::Time next = now + std::min(kPollInterval, progress_interval_);
@@ -200,6 +203,15 @@ void WatchSession::Wake(absl::Time now) {
   PumpLocked(now);
 }
 
+void WatchSession::Prefetch() const {
+  PrefetchBytes({reinterpret_cast<const char*>(this), sizeof(*this)});
+}
+
+// The sink may be gone: its address is all that is used.
+void WatchSession::PrefetchSink() const {
+  PrefetchBytes({reinterpret_cast<const char*>(&sink_), kSinkBytes});
+}
+
 const void* WatchSession::StalledOn() const {
   MutexLock lock(mutex_);
   return stalled_ ? under_way_ : nullptr;
@@ -221,13 +233,13 @@ void WatchSession::CutLocked() {
                                                             resume_->visible_hash)}})
             : MakeError(absl::StatusCode::kResourceExhausted, "SLOW_CONSUMER", kMessage);
   }
-  if (!aborted_) sink_->Abort();
+  if (!aborted_) sink_.Abort();
   aborted_ = true;
 }
 
 std::int64_t WatchSession::OldestCursor() const {
   MutexLock lock(mutex_);
-  if (sink_ == nullptr || waiting_for_turn_) return std::numeric_limits<std::int64_t>::max();
+  if (finished_ || waiting_for_turn_) return std::numeric_limits<std::int64_t>::max();
   return SkipLocked(next_).revision - 1;
 }
 
@@ -251,7 +263,7 @@ bool WatchSession::ProgressIsDueLocked() const {
 }
 
 void WatchSession::PumpLocked(absl::Time now) {
-  if (sink_ == nullptr || writing_) return;
+  if (finished_ || writing_) return;
   if (ending_) {
     // A thread that still makes a message will find the session finished.
     if (!cancelled_ && last_progress_wanted_ && AtRevisionEndLocked()) {
@@ -274,7 +286,7 @@ void WatchSession::PumpLocked(absl::Time now) {
 
 bool WatchSession::TakeFetchedLocked(std::int64_t view_number) {
   fetching_ = false;
-  if (sink_ == nullptr) return false;
+  if (finished_) return false;
   if (!ending_ && !writing_ && view_number == view_number_) return true;
   PumpLocked(hub_.options().clock->Now());
   return false;
@@ -467,8 +479,8 @@ void WatchSession::FinishLocked(const absl::Status& status) {
     hub_.ReturnInitialTurn();
   }
   ForgetPolicyChangesLocked();
-  sink_->Finish(status);
-  sink_ = nullptr;
+  sink_.Finish(status);
+  finished_ = true;
   hub_.OnFinished(shared_from_this(), *group_);
 }
 

@@ -78,6 +78,9 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   absl::Time Poll(absl::Time now);
   // There may be something to send.
   void Wake(absl::Time now);
+  // Asks the processor for what Wake looks at: of the session, and then of its sink.
+  void Prefetch() const;
+  void PrefetchSink() const;
   // It is this session's turn to send its initial state.
   void BeginInitialState();
   // Sends Progress as soon as all up to `revision` is told and nothing is under way.
@@ -171,49 +174,53 @@ class WatchSession : public std::enable_shared_from_this<WatchSession> {
   bool ProgressIsDueLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   bool AtRevisionEndLocked() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
+  // First what telling a change looks at: many sessions are told one after the other, and none
+  // of them is in the processor's caches then.
   WatchHub& hub_;
-  const std::int64_t number_;
-  const v1::GapAction on_gap_;
+  WatchSink& sink_;
   const absl::Duration progress_interval_;
   const absl::Time end_time_;
+  const v1::GapAction on_gap_;
 
   mutable Mutex mutex_;
   Mutex handing_;  // held while the sink is given a message; taken with `mutex_` held
-  WatchSink* sink_ ABSL_GUARDED_BY(mutex_);  // null once finished
-  std::shared_ptr<WatchGroup> group_ ABSL_GUARDED_BY(mutex_);
-  // Rises with each other group: what was made for the last one is not sent.
-  std::int64_t view_number_ ABSL_GUARDED_BY(mutex_) = 0;
-  // What the caller may see. The group's view follows: it hides at once, and shows more once
-  // that was told.
-  SourceSet wanted_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Removal> removal_ ABSL_GUARDED_BY(mutex_);
-  // Up to here the log is read for what still leaves: the view's known() are more than it shows.
-  std::optional<std::int64_t> leaving_until_ ABSL_GUARDED_BY(mutex_);
-  std::optional<Grant> grant_ ABSL_GUARDED_BY(mutex_);
-  bool grant_waits_ ABSL_GUARDED_BY(mutex_) = false;  // for its turn
-  // Everything before it is told or does not concern this watcher.
-  LogPosition next_ ABSL_GUARDED_BY(mutex_);
-  // While the initial state is sent: what it shows, and how far it is.
-  std::shared_ptr<const Snapshot> initial_ ABSL_GUARDED_BY(mutex_);
-  std::int64_t initial_after_ ABSL_GUARDED_BY(mutex_) = 0;
-  // Goes with the first message of the initial state.
-  std::optional<v1::WatchReset::Reason> reset_ ABSL_GUARDED_BY(mutex_);
-  // Progress is wanted as soon as this revision is told.
-  std::optional<std::int64_t> progress_at_ ABSL_GUARDED_BY(mutex_);
-  // Of the newest resume token that the client has, and of the one under way.
-  std::optional<ResumePoint> resume_ ABSL_GUARDED_BY(mutex_);
-  std::optional<ResumePoint> resume_under_way_ ABSL_GUARDED_BY(mutex_);
-  std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
-  absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
+  bool finished_ ABSL_GUARDED_BY(mutex_) = false;  // the sink is gone
   bool waiting_for_turn_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
-  WatchMessage to_write_ ABSL_GUARDED_BY(mutex_);            // when the lock is free
-  const void* under_way_ ABSL_GUARDED_BY(mutex_) = nullptr;  // what is written, kept by the sink
   bool fetching_ ABSL_GUARDED_BY(mutex_) = false;  // another thread makes the next message
   bool stalled_ ABSL_GUARDED_BY(mutex_) = false;   // the hub counts it
   bool cancelled_ ABSL_GUARDED_BY(mutex_) = false;
   bool aborted_ ABSL_GUARDED_BY(mutex_) = false;
   bool last_progress_wanted_ ABSL_GUARDED_BY(mutex_) = false;  // before `ending_`
+  bool grant_waits_ ABSL_GUARDED_BY(mutex_) = false;           // for its turn
+  std::shared_ptr<WatchGroup> group_ ABSL_GUARDED_BY(mutex_);
+  // Everything before it is told or does not concern this watcher.
+  LogPosition next_ ABSL_GUARDED_BY(mutex_);
+  WatchMessage to_write_ ABSL_GUARDED_BY(mutex_);            // when the lock is free
+  const void* under_way_ ABSL_GUARDED_BY(mutex_) = nullptr;  // what is written, kept by the sink
+  absl::Time last_write_ ABSL_GUARDED_BY(mutex_);
+  // Of the newest resume token that the client has, and of the one under way.
+  std::optional<ResumePoint> resume_ ABSL_GUARDED_BY(mutex_);
+  std::optional<ResumePoint> resume_under_way_ ABSL_GUARDED_BY(mutex_);
+  std::optional<absl::Status> ending_ ABSL_GUARDED_BY(mutex_);
+  // Progress is wanted as soon as this revision is told.
+  std::optional<std::int64_t> progress_at_ ABSL_GUARDED_BY(mutex_);
+  // Up to here the log is read for what still leaves: the view's known() are more than it shows.
+  std::optional<std::int64_t> leaving_until_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Removal> removal_ ABSL_GUARDED_BY(mutex_);
+  std::unique_ptr<Grant> grant_ ABSL_GUARDED_BY(mutex_);
+  // While the initial state is sent: what it shows, and how far it is.
+  std::shared_ptr<const Snapshot> initial_ ABSL_GUARDED_BY(mutex_);
+  std::int64_t initial_after_ ABSL_GUARDED_BY(mutex_) = 0;
+  // Goes with the first message of the initial state.
+  std::optional<v1::WatchReset::Reason> reset_ ABSL_GUARDED_BY(mutex_);
+
+  const std::int64_t number_;
+  // Rises with each other group: what was made for the last one is not sent.
+  std::int64_t view_number_ ABSL_GUARDED_BY(mutex_) = 0;
+  // What the caller may see. The group's view follows: it hides at once, and shows more once
+  // that was told.
+  SourceSet wanted_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace tokeninventory

@@ -17,7 +17,7 @@ namespace tokeninventory {
 
 void WatchSession::SetVisible(const SourceSet& visible) {
   Turn turn(*this);
-  if (sink_ == nullptr || wanted_.Key() == visible.Key()) return;
+  if (finished_ || wanted_.Key() == visible.Key()) return;
   AwaitHandedLocked();
   wanted_ = visible;
   if (!removal_) HideLocked();
@@ -80,7 +80,7 @@ void WatchSession::HideLocked() {
     if (initial_ != nullptr) removal.rows.last_row = initial_after_;
   } else {
     // It begins anew once this is told.
-    if (std::exchange(grant_, std::nullopt)) hub_.ReturnInitialTurn();
+    if (std::exchange(grant_, nullptr)) hub_.ReturnInitialTurn();
     removal.snapshot = hub_.options().inventory->Current();
     removal.rows.told_revision = next_.index > 0 ? next_.revision : next_.revision - 1;
     if (removal.snapshot->revision() >= next_.revision) {
@@ -90,7 +90,7 @@ void WatchSession::HideLocked() {
   }
   SetViewLocked(visible, known);
   ++view_number_;  // also when only what is being brought into sight is hidden again
-  removal_ = std::move(removal);
+  removal_ = std::make_unique<Removal>(std::move(removal));
 }
 
 void WatchSession::PumpRemovalLocked() {
@@ -161,7 +161,7 @@ bool WatchSession::PumpPolicyLocked() {
 bool WatchSession::TakeGrantTurnLocked() {
   if (!std::exchange(grant_waits_, false)) return false;
   if (removal_ || leaving_until_ || group_->view().visible().Includes(wanted_)) return false;
-  grant_ = Grant{hub_.options().inventory->Current(), wanted_, 0, false};
+  grant_ = std::make_unique<Grant>(Grant{hub_.options().inventory->Current(), wanted_, 0, false});
   ++view_number_;  // what is being read now may reach beyond the snapshot
   return true;
 }

@@ -19,14 +19,14 @@ namespace tokeninventory {
 
 // Deletes itself when gRPC is done with it. gRPC's reactions begin after the
 // method has returned the reactor, so `session_` is set before any of them.
-class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
-                           public WatchSink,
-                           public GuardedStream {
+class WatchReactor final : public WatchSink,
+                           public GuardedStream,
+                           public grpc::ServerWriteReactor<grpc::ByteBuffer> {
  public:
   // `buffer`: for all streams of a service, which it outlives.
   WatchReactor(grpc::CallbackServerContext* context, const RpcMeter::Call& call,
                std::unique_ptr<CallMeter::Ticket> ticket, SharedByteBuffer& buffer)
-      : context_(context), call_(call), ticket_(std::move(ticket)), buffer_(buffer) {}
+      : buffer_(buffer), context_(context), call_(call), ticket_(std::move(ticket)) {}
 
   // Call once, before the method returns; on an error the reactor was not used.
   absl::Status Open(WatchHub& hub, Gate& gate, WatchSession::Options options);
@@ -45,13 +45,15 @@ class WatchReactor final : public grpc::ServerWriteReactor<grpc::ByteBuffer>,
   void OnDone() override;
 
  private:
+  // First what each message needs, as in WatchSession.
+  SharedByteBuffer& buffer_;
+  std::shared_ptr<const grpc::ByteBuffer> message_;  // under way
+  std::shared_ptr<WatchSession> session_;
+
   grpc::CallbackServerContext* const context_;
   const RpcMeter::Call call_;
   const std::unique_ptr<CallMeter::Ticket> ticket_;
-  SharedByteBuffer& buffer_;
-  std::shared_ptr<WatchSession> session_;
-  std::string source_;                               // the only one that it is about; empty: all
-  std::shared_ptr<const grpc::ByteBuffer> message_;  // under way
+  std::string source_;  // the only one that it is about; empty: all
   std::unique_ptr<OpenStreams::Place> place_;
 };
 
