@@ -12,6 +12,15 @@ namespace {
 
 constexpr int kIdleWatchers = 5000;
 
+// One round says nothing about the next one's noise, so many short ones tell more than a few long
+// ones in the same time; a change is told to a thousand in a fraction of one.
+constexpr int kRoundsPerLongOne = 4;
+constexpr absl::Duration kRound = absl::Milliseconds(75);
+
+int Rounds(const Setup& setup) {
+  return setup.quick ? setup.rounds : kRoundsPerLongOne * setup.rounds_near_bars();
+}
+
 // A server, its watchers, and how it is told to publish.
 struct Contender {
   Process& server;
@@ -27,7 +36,7 @@ struct Series {
 // The first round of each is left out, as RunRounds does.
 std::vector<Series> Compare(const std::vector<Contender>& contenders, int watchers, int at_once,
                             const Setup& setup) {
-  const absl::Duration time = absl::Milliseconds(setup.quick ? 200 : 300);
+  const absl::Duration time = setup.quick ? absl::Milliseconds(200) : kRound;
   std::vector<Series> series(contenders.size());
   std::vector<Measure> measures;
   for (std::size_t i = 0; i < contenders.size(); ++i) {
@@ -39,7 +48,7 @@ std::vector<Series> Compare(const std::vector<Contender>& contenders, int watche
       return cost.micros;
     });
   }
-  const auto micros = RunRounds(measures, setup.rounds_near_bars());
+  const auto micros = RunRounds(measures, Rounds(setup));
   for (std::size_t i = 0; i < series.size(); ++i) {
     series[i].micros = micros[i];
     series[i].per_second = Counted(series[i].per_second);
