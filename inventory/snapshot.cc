@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "base/prefault.h"
 #include "inventory/token_name.h"
 
 namespace tokeninventory {
@@ -160,7 +161,9 @@ absl::StatusOr<TokenRef> SnapshotBuilder::Append(std::int64_t row, absl::string_
 
 void SnapshotBuilder::CloseBlock() {
   if (open_block_ == nullptr) return;
-  open_block_->bytes.assign(open_bytes_);
+  open_block_->bytes.reserve(open_bytes_.size());
+  Prefault(open_block_->bytes.data(), open_bytes_.size());
+  open_block_->bytes.append(open_bytes_);
   open_bytes_.clear();
   OwnPlace(open_number_) = std::move(open_block_);
   open_block_ = nullptr;
