@@ -159,7 +159,7 @@ void CompareStart(const Setup& setup, int tokens) {
           },
           [&] { return SqliteRead(store.folder()).cpu; },
       },
-      setup.rounds);
+      setup.rounds_near_bars());
   // What a process has before its first token, and what it does before, weigh less in a million.
   const auto bar = [tokens](double most) { return tokens == 1'000'000 ? AtMost(most) : Bar(); };
   Print({name, "s CPU", costs[0], {"SQLite alone", costs[1]}, {}, bar(2)});
