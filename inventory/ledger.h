@@ -153,8 +153,8 @@ class Ledger final : public PassRecorder, public TokenRefresher {
   absl::Status CheckToken(const ObservedToken& observed) const;
   // The row that the token has, or will have.
   absl::StatusOr<std::int64_t> StageObserved(RunningPass& pass, std::int64_t scope_id,
-                                             ObservedToken observed, absl::Time now, Staged& staged,
-                                             PageCounts& counts);
+                                             ObservedToken&& observed, absl::Time now,
+                                             Staged& staged, PageCounts& counts);
   absl::Status StageLosses(const Conclusion& conclusion, absl::Time now, Staged& staged,
                            v1::SyncStats& stats);
   // Stages what a source's status says once a pass, which ended at `end_time`, counts.

@@ -1,5 +1,6 @@
 // The Ledger's passes: what connectors observe, and what their absence proves.
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "absl/strings/str_cat.h"
@@ -133,6 +134,7 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
       return;
     }
     Staged staged;
+    staged.Reserve(tokens.size());
     staged.digested = IsNew(pass.source);
     staged.just_seen = true;
     std::int64_t scope_id = book_.FindScope(pass.source, scope.stream, scope.key);
@@ -145,7 +147,9 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
     const absl::Time now = options_.clock->Now();
     staged.batch.commit_time = now;
     absl::flat_hash_set<std::string> in_page;
+    in_page.reserve(tokens.size());
     std::vector<std::int64_t> seen;
+    seen.reserve(tokens.size());
     for (ObservedToken& observed : tokens) {
       if (!in_page.insert(observed.id).second) continue;  // the first counts
       const absl::StatusOr<std::int64_t> row =
@@ -177,7 +181,7 @@ absl::StatusOr<PageCounts> Ledger::Observe(PassId pass_id, const ScopeRef& scope
 }
 
 absl::StatusOr<std::int64_t> Ledger::StageObserved(RunningPass& pass, std::int64_t scope_id,
-                                                   ObservedToken observed, absl::Time now,
+                                                   ObservedToken&& observed, absl::Time now,
                                                    Staged& staged, PageCounts& counts) {
   AddWindow(pass.source, observed.token);
   const int source = snapshot_->FindSource(pass.source);
@@ -205,13 +209,13 @@ absl::StatusOr<std::int64_t> Ledger::StageObserved(RunningPass& pass, std::int64
     return known_ref.row;
   }
 
-  v1::Token known;
+  std::optional<v1::Token> known;
   if (is_known) {
     TI_ASSIGN_OR_RETURN(known, ParseRow(known_ref.row));
   }
   const TokenSight::VendorWord word = WordOf(observed.token);
   Reconciled reconciled =
-      Reconcile(pass.source, provider, is_known ? &known : nullptr, std::move(observed), now,
+      Reconcile(pass.source, provider, known ? &*known : nullptr, std::move(observed), now,
                 is_known ? std::string() : RandomUuid(), known_ref.full);
   const std::int64_t revision = head_ + 1;
   const std::int64_t row = is_known ? known_ref.row : next_row_++;
@@ -237,10 +241,10 @@ absl::StatusOr<std::int64_t> Ledger::StageObserved(RunningPass& pass, std::int64
       // The old token moves to a row of its own, so that the name keeps its row.
       reconciled.token.set_uid(RandomUuid());
       const std::int64_t old_row = next_row_++;
-      if (known.presence() != v1::Token::DELETED) {
-        known = MakeTombstone(known, v1::PURGED, now);
+      if (known->presence() != v1::Token::DELETED) {
+        known = MakeTombstone(*known, v1::PURGED, now);
       }
-      staged.PutToken(old_row, std::move(known), {}, std::string(known_ref.full),
+      staged.PutToken(old_row, *std::move(known), {}, std::string(known_ref.full),
                       v1::TokenChange::ID_REUSED, revision);
       staged.PutToken(row, std::move(reconciled.token), {ScopeMark{scope_id, 0}}, std::string(),
                       v1::TokenChange::ID_REUSED, revision);

@@ -95,7 +95,8 @@ absl::StatusOr<std::int64_t> Ledger::RefreshFound(const RefreshTarget& target,
   staged.just_seen = true;
   PageCounts counts;
   TI_RETURN_IF_ERROR(
-      StageObserved(alone, scope_id, observed, options_.clock->Now(), staged, counts).status());
+      StageObserved(alone, scope_id, ObservedToken(observed), options_.clock->Now(), staged, counts)
+          .status());
   TI_ASSIGN_OR_RETURN(const std::int64_t revision, CommitAndPublish(std::move(staged)));
   // A pass that runs, and read its listing before, must not miss it.
   for (auto& [id, pass] : passes_) {

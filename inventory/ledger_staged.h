@@ -37,9 +37,16 @@ struct Ledger::Staged {
     return batch.empty() && sources.empty() && looks.empty() && source_notices.empty();
   }
 
+  // Makes room for as many tokens: to move one costs nearly as much as to make one.
+  void Reserve(std::size_t count) {
+    batch.changes.reserve(count);
+    batch.put_tokens.reserve(count);
+    tokens.reserve(count);
+  }
+
   // Stages a token that changes from `before` (empty: new) to `token`.
-  void PutToken(std::int64_t row, v1::Token token, std::vector<ScopeMark> marks, std::string before,
-                v1::TokenChange::Cause cause, std::int64_t revision) {
+  void PutToken(std::int64_t row, v1::Token&& token, std::vector<ScopeMark> marks,
+                std::string before, v1::TokenChange::Cause cause, std::int64_t revision) {
     token.set_revision(revision);
     std::string bytes = SerializeToken(token);
     batch.changes.push_back(LogChange{row, cause, std::move(before), bytes});

@@ -82,7 +82,7 @@ void CoarsenLastUse(const v1::Token& known, absl::Time now, v1::Token& token) {
 }  // namespace
 
 Reconciled Reconcile(absl::string_view source, absl::string_view provider, const v1::Token* known,
-                     ObservedToken observed, absl::Time now, absl::string_view new_uid,
+                     ObservedToken&& observed, absl::Time now, absl::string_view new_uid,
                      absl::string_view known_bytes) {
   Reconciled result;
   v1::Token& token = result.token;

@@ -30,7 +30,7 @@ struct Reconciled {
 // token. `known_bytes`, of which `known` was parsed, spare making them once more;
 // empty: not at hand.
 Reconciled Reconcile(absl::string_view source, absl::string_view provider, const v1::Token* known,
-                     ObservedToken observed, absl::Time now, absl::string_view new_uid,
+                     ObservedToken&& observed, absl::Time now, absl::string_view new_uid,
                      absl::string_view known_bytes = {});
 
 // Turns an ACTIVE token whose expire_time has come into EXPIRED. False when it

@@ -24,8 +24,8 @@ ObservedToken Observe(const std::function<void(v1::Token&)>& edit = {}) {
   return observed;
 }
 
-Reconciled ReconcileAt(absl::Time now, const v1::Token* known, const ObservedToken& observed) {
-  return Reconcile("acme", "acme-cloud", known, observed, now, "new-uid");
+Reconciled ReconcileAt(absl::Time now, const v1::Token* known, ObservedToken observed) {
+  return Reconcile("acme", "acme-cloud", known, std::move(observed), now, "new-uid");
 }
 
 // The token as it is known after a first sight at kStart, in revision 5.
