@@ -28,8 +28,9 @@ def text: if type == "string" and . != "" then . elif . == null or . == "" then 
 # ---- times: null and "" (for numbers 0, for texts year 1) mean absent; the rest is tagged and read by the engine ----
 def _time_text(tag): if type == "string" then (if . == "" or startswith("0001-01-01") then null else tag end)
   elif . == null then null else "expected a time string, got \(type)" | _fail end;
-# Most are texts behind year 1: the short way costs half.
-def rfc3339: if type == "string" and . >= "0001-01-02" then {rfc3339: .} else _time_text({rfc3339: .}) end;
+# Most are texts behind year 1, or null: the short ways cost half. Whether a value is true costs least to ask.
+def rfc3339: if . then if type == "string" and . >= "0001-01-02" then {rfc3339: .} else _time_text({rfc3339: .}) end
+  elif . == null then null else _time_text({rfc3339: .}) end;
 def utc_date: _time_text({utc_date: .});
 def rfc2822: _time_text({rfc2822: .});
 def unix_s: if . == null or . == "" or . == 0 then null else {unix_s: num} end;
@@ -37,8 +38,10 @@ def unix_ms: if . == null or . == "" or . == 0 then null else {unix_ms: num} end
 def days: if . == null then null else {seconds: (num * 86400)} end;
 def iso_duration: if . == null or . == "" then null elif type == "string" then {iso_duration: .} else "expected a duration, got \(type)" | _fail end;
 # ---- pieces of a Token ----
-def expires(t): t as $t | if $t == null then {expiry: "NEVER"} else {expiry: "AT", expireTime: $t} end;
-def last_used(t): t as $t | if $t == null then {lastUse: "NEVER_USED"} else {lastUse: "USED", lastUsedTime: $t} end;
+def _expires: {expiry: "AT", expireTime: .};
+def expires(t): t | if . then _expires elif . == null then {expiry: "NEVER"} else _expires end;
+def _last_used: {lastUse: "USED", lastUsedTime: .};
+def last_used(t): t | if . then _last_used elif . == null then {lastUse: "NEVER_USED"} else _last_used end;
 # (key; conversion): a missing key means "not told", null means never. (value): for vendors that leave the key out to say never.
 def expires(k; conv): if has(k) then expires(.[k] | conv) else {} end;
 def last_used(k; conv): if has(k) then last_used(.[k] | conv) else {} end;
@@ -46,7 +49,7 @@ def one_of($table): if type == "string" then $table[.] else null end;      # unk
 def full_name(a; b): [a, b] | if length == 2 and (.[0] | type) == "string" and (.[1] | type) == "string" and .[0] != "" and .[1] != "" then .[0] + " " + .[1]
   else map(select(. != null and . != "")) | join(" ") end;
 def user(id; name; email): if . == null then null else
-  {id: (id | text), displayName: name, email: email} | if .id // .displayName // .email then .kind = "USER" else null end end;
+  {id: (id | text), displayName: name, email: email, kind: "USER"} | if .id // .displayName // .email then . else null end end;
 def words: if . == null then null else split(" ") | map(select(. != "")) end;
 def everything: [{everything: true}];
 def https: if type == "string" and startswith("http:") then "https:" + .[5:] else . end;
