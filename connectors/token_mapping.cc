@@ -148,13 +148,16 @@ struct Tagged {
 };
 
 std::optional<Tagged> ReadTag(const JsonValue& value) {
-  if (!value.is_object() || value.size() != 1) return std::nullopt;
+  // Not by its size: jq counts for that.
+  int members = 0;
   Tagged tagged;
   value.ForEachMember([&](absl::string_view key, const JsonValue& member) {
+    if (++members > 1) return false;
     tagged.tag = std::string(key);
     tagged.value = member;
-    return false;
+    return true;
   });
+  if (members != 1) return std::nullopt;
   return tagged;
 }
 
