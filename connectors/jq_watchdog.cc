@@ -1,5 +1,7 @@
 #include "connectors/jq_watchdog.h"
 
+#include <algorithm>
+
 namespace tokeninventory {
 
 JqWatchdog& JqWatchdog::Get() {
@@ -24,9 +26,11 @@ std::uint64_t JqWatchdog::Begin(std::chrono::nanoseconds limit, void (*stop)(voi
   MutexLock lock(mutex_);
   StartLocked();
   const std::uint64_t id = next_id_++;
-  watches_.push_back({id, std::chrono::steady_clock::now() + limit, stop, argument});
-  if (idle_) {
-    idle_ = false;
+  const auto deadline = std::chrono::steady_clock::now() + limit;
+  watches_.push_back({id, deadline, stop, argument});
+  // Of many short watches of one limit only the first comes here.
+  if (deadline < wake_at_) {
+    wake_at_ = deadline;
     wake_.NotifyOne();
   }
   return id;
@@ -45,28 +49,26 @@ bool JqWatchdog::End(std::uint64_t id) {
 }
 
 void JqWatchdog::Run() {
-  constexpr auto kStep = std::chrono::milliseconds(10);
-  // Passes run many short programs: a thread that slept at once would be woken
-  // for each of them.
-  constexpr int kStepsBeforeSleep = 100;
-  int empty_steps = 0;
   MutexLock lock(mutex_);
   running_ = true;
   came_up_.NotifyAll();
   for (;;) {
-    if (empty_steps >= kStepsBeforeSleep) {
-      idle_ = true;
-      while (idle_) wake_.Wait(mutex_);
-      empty_steps = 0;
-    }
-    wake_.WaitFor(mutex_, kStep);
-    empty_steps = watches_.empty() ? empty_steps + 1 : 0;
     const auto now = std::chrono::steady_clock::now();
+    wake_at_ = kNever;
     for (Watch& watch : watches_) {
-      if (watch.stopped || now < watch.deadline) continue;
+      if (watch.stopped) continue;
+      if (now < watch.deadline) {
+        wake_at_ = std::min(wake_at_, watch.deadline);
+        continue;
+      }
       watch.stopped = true;
       // Under the lock: End must not return while it runs.
       watch.stop(watch.argument);
+    }
+    if (wake_at_ == kNever) {
+      wake_.Wait(mutex_);
+    } else {
+      wake_.WaitFor(mutex_, wake_at_ - now);
     }
   }
 }

@@ -11,8 +11,8 @@
 
 namespace tokeninventory {
 
-// One thread that looks every few milliseconds at what is being watched, so that
-// watching costs a lock and no wake-up. Thread-safe.
+// One thread that sleeps until the first deadline it knew of when it fell asleep, so that
+// watching costs a lock and hardly ever a wake-up. Thread-safe.
 class JqWatchdog {
  public:
   // Lives for ever.
@@ -29,6 +29,8 @@ class JqWatchdog {
   bool End(std::uint64_t id);
 
  private:
+  static constexpr auto kNever = std::chrono::steady_clock::time_point::max();
+
   struct Watch {
     std::uint64_t id;
     std::chrono::steady_clock::time_point deadline;
@@ -46,7 +48,8 @@ class JqWatchdog {
   CondVar came_up_;
   bool started_ ABSL_GUARDED_BY(mutex_) = false;
   bool running_ ABSL_GUARDED_BY(mutex_) = false;
-  bool idle_ ABSL_GUARDED_BY(mutex_) = false;
+  // Until when the thread sleeps, or is about to.
+  std::chrono::steady_clock::time_point wake_at_ ABSL_GUARDED_BY(mutex_) = kNever;
   std::uint64_t next_id_ ABSL_GUARDED_BY(mutex_) = 1;
   std::vector<Watch> watches_ ABSL_GUARDED_BY(mutex_);
 };
