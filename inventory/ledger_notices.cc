@@ -129,13 +129,13 @@ void Ledger::StageNotices(Staged& staged) {
       // What is said last of a token whose id another one has now shows that token.
       const bool is_anothers =
           !group.token.empty() && ReadTokenFacts(group.token).uid != version.token_uid();
-      std::string bytes = SerializeNotice(version, is_anothers ? group.before_token : group.token);
+      std::shared_ptr<const Notice> notice =
+          MakeNotice(version, is_anothers ? group.before_token : group.token);
       batch.changes.push_back(LogChange{group.row, v1::TokenChange::CAUSE_UNSPECIFIED,
-                                        std::move(before), bytes, LogSubject::kNotice});
-      before = bytes;
-      absl::StatusOr<std::shared_ptr<const Notice>> notice = ParseNotice(bytes);
-      batch.put_notices.push_back(StoredNotice{group.row, std::move(bytes)});
-      if (notice.ok()) staged.notices.emplace_back(group.row, *std::move(notice));
+                                        std::move(before), notice->bytes, LogSubject::kNotice});
+      before = notice->bytes;
+      batch.put_notices.push_back(StoredNotice{group.row, notice->bytes});
+      staged.notices.emplace_back(group.row, std::move(notice));
     }
   }
   for (const std::int64_t row : batch.purge_rows) {

@@ -28,6 +28,22 @@ absl::string_view FamilyOf(v1::Expiration::Kind kind) {
   }
 }
 
+// Of a notice that is stored as `bytes`, of which `head_size` are before the token.
+std::shared_ptr<const Notice> NoticeOf(const v1::Expiration& head, std::string bytes,
+                                       std::size_t head_size) {
+  auto notice = std::make_shared<Notice>();
+  notice->bytes = std::move(bytes);
+  notice->head_size = head_size;
+  notice->source = std::string(SourceIdOf(head.source()));
+  notice->kind = head.kind();
+  notice->state = head.state();
+  notice->digested = head.digested();
+  notice->lead = FromProto(head.lead());
+  if (head.has_effective_expire_time()) notice->end = FromProto(head.effective_expire_time());
+  notice->tie = StableHash(head.uid());
+  return notice;
+}
+
 }  // namespace
 
 absl::string_view Notice::token() const {
@@ -40,8 +56,7 @@ absl::string_view Notice::token() const {
 }
 
 absl::StatusOr<std::shared_ptr<const Notice>> ParseNotice(std::string bytes) {
-  auto notice = std::make_shared<Notice>();
-  notice->head_size = bytes.size();
+  std::size_t head_size = bytes.size();
   // The token is stored last, and most of it all: only what is before it is parsed.
   for (FieldReader reader(bytes); reader.Next();) {
     if (reader.number() != kTokenField) continue;
@@ -51,23 +66,21 @@ absl::StatusOr<std::shared_ptr<const Notice>> ParseNotice(std::string bytes) {
     if (!token.ok() || reader.position() != bytes.data() + bytes.size()) {
       return absl::DataLossError("unreadable notice");
     }
-    notice->head_size -= reader.whole().size();
+    head_size -= reader.whole().size();
   }
   v1::Expiration parsed;
-  if (!parsed.ParseFromArray(bytes.data(), static_cast<int>(notice->head_size))) {
+  if (!parsed.ParseFromArray(bytes.data(), static_cast<int>(head_size))) {
     return absl::DataLossError("unreadable notice");
   }
-  notice->bytes = std::move(bytes);
-  notice->source = std::string(SourceIdOf(parsed.source()));
-  notice->kind = parsed.kind();
-  notice->state = parsed.state();
-  notice->digested = parsed.digested();
-  notice->lead = FromProto(parsed.lead());
-  if (parsed.has_effective_expire_time()) {
-    notice->end = FromProto(parsed.effective_expire_time());
-  }
-  notice->tie = StableHash(parsed.uid());
-  return std::shared_ptr<const Notice>(std::move(notice));
+  return NoticeOf(parsed, std::move(bytes), head_size);
+}
+
+std::shared_ptr<const Notice> MakeNotice(const v1::Expiration& notice, absl::string_view token) {
+  std::string bytes = SerializeNotice(notice, token);
+  const std::size_t token_size =
+      token.empty() ? 0 : wire::BytesFieldSize(kTokenField, token.size());
+  const std::size_t head_size = bytes.size() - token_size;
+  return NoticeOf(notice, std::move(bytes), head_size);
 }
 
 std::string SerializeNotice(const v1::Expiration& notice, absl::string_view token) {

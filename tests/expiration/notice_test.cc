@@ -46,6 +46,29 @@ TEST(NoticeTest, IsStoredWithAllOfItsTokenAndShownWithTheBasicPart) {
   }
 }
 
+TEST(NoticeTest, IsMadeAsItIsRead) {
+  std::mt19937_64 random(7);
+  v1::Expiration of_source = MakeNotice();
+  of_source.clear_effective_expire_time();
+  of_source.set_digested(true);
+  of_source.mutable_token()->set_uid("not looked at");
+  for (const auto& [notice, bytes] : {std::pair(MakeNotice(), SerializeToken(RandomToken(random))),
+                                      std::pair(of_source, std::string())}) {
+    const auto read = ParseNotice(SerializeNotice(notice, bytes));
+    ASSERT_TRUE(read.ok()) << read.status();
+    const auto made = tokeninventory::MakeNotice(notice, bytes);
+    EXPECT_EQ(made->bytes, (*read)->bytes);
+    EXPECT_EQ(made->head_size, (*read)->head_size);
+    EXPECT_EQ(made->source, (*read)->source);
+    EXPECT_EQ(made->kind, (*read)->kind);
+    EXPECT_EQ(made->state, (*read)->state);
+    EXPECT_EQ(made->digested, (*read)->digested);
+    EXPECT_EQ(made->lead, (*read)->lead);
+    EXPECT_EQ(made->end, (*read)->end);
+    EXPECT_EQ(made->tie, (*read)->tie);
+  }
+}
+
 TEST(NoticeTest, WithoutATokenItIsAboutASource) {
   v1::Expiration notice = MakeNotice();
   notice.clear_effective_expire_time();
