@@ -49,8 +49,8 @@ double SqliteUpsert(const TokenFile& tokens) {
   const testing::TempDir folder;
   Sqlite database(folder.File("plain.db"));
   database.Execute(
-      "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -32768;"
-      "PRAGMA wal_autocheckpoint = 4000;"
+      "PRAGMA page_size = 8192; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;"
+      "PRAGMA cache_size = -32768; PRAGMA wal_autocheckpoint = 2048;"
       "CREATE TABLE tokens (\"row\" INTEGER PRIMARY KEY, marks BLOB NOT NULL,"
       " token BLOB NOT NULL) STRICT");
   sqlite3_stmt* const put = database.Prepare("REPLACE INTO tokens VALUES (?, ?, ?)");
