@@ -1,5 +1,5 @@
-// Runs the jq programs of a manifest: value in, value out. The only file, with
-// json_value.cc, that includes jq.
+// Runs the jq programs of a manifest: value in, value out. Only jq_program.cc,
+// json_reader.cc and json_value.cc include jq.
 //
 // Programs are pure: no clock, no environment, no input, no modules (prelude.jq
 // shuts them). Each yields exactly one value; none or two is an error. Errors

@@ -1,12 +1,9 @@
 #include "connectors/json_value.h"
 
-#include <limits>
-#include <memory>
 #include <optional>
 #include <utility>
 
-#include "absl/strings/str_cat.h"
-#include "connectors/json_syntax.h"
+#include "connectors/json_reader.h"
 #include "connectors/json_value_access.h"
 
 namespace tokeninventory {
@@ -40,31 +37,8 @@ JsonValue JsonValue::Array() { return Access::Wrap(jv_array()); }
 JsonValue JsonValue::Object() { return Access::Wrap(jv_object()); }
 
 absl::StatusOr<JsonValue> JsonValue::Parse(absl::string_view text) {
-  if (text.size() > static_cast<std::size_t>(std::numeric_limits<int>::max() / 2)) {
-    return absl::InvalidArgumentError("too long for a JSON text");
-  }
-  if (const std::optional<JsonFault> fault = FindJsonFault(text)) {
-    switch (fault->kind) {
-      case JsonFault::Kind::kEmpty:
-        return absl::InvalidArgumentError("empty where a JSON text was expected");
-      case JsonFault::Kind::kTrailing:
-        return absl::InvalidArgumentError("more than one JSON value");
-      case JsonFault::Kind::kBroken:
-        break;
-    }
-    return absl::InvalidArgumentError(
-        absl::StrCat("not a JSON text at line ", fault->line, ", column ", fault->column));
-  }
-  const std::unique_ptr<jv_parser, decltype(&jv_parser_free)> parser(jv_parser_new(0),
-                                                                     &jv_parser_free);
-  jv_parser_set_buf(parser.get(), text.data(), static_cast<int>(text.size()), /*is_partial=*/0);
-  const jv value = jv_parser_next(parser.get());
-  if (!jv_is_valid(value)) {
-    // What jq refuses of a JSON text is its depth. Its own words may quote the text.
-    jv_free(value);
-    return absl::InvalidArgumentError("JSON nested too deeply");
-  }
-  return Access::Wrap(value);
+  if (std::optional<JsonValue> value = ReadPlainJson(text)) return *std::move(value);
+  return ReadAnyJson(text);
 }
 
 JsonValue::Kind JsonValue::kind() const {

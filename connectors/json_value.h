@@ -1,5 +1,5 @@
 // A JSON value as jq holds it. The wrapper keeps jq's headers out of everything
-// else: only json_value.cc and jq_program.cc include them.
+// else: only jq_program.cc, json_reader.cc and json_value.cc include them.
 #pragma once
 
 #include <string>

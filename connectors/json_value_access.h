@@ -1,5 +1,5 @@
-// The door between JsonValue and jq's own values, for json_value.cc and
-// jq_program.cc only.
+// The door between JsonValue and jq's own values, for jq_program.cc, json_reader.cc
+// and json_value.cc only.
 #pragma once
 
 extern "C" {

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "connectors/jq_error.h"
+#include "connectors/json_reader.h"
 
 namespace tokeninventory {
 namespace {
@@ -369,6 +370,7 @@ TEST(JsonValueTest, ParsesExactlyOneValue) {
                           "\"hunter2"}) {
     const absl::StatusOr<JsonValue> value = JsonValue::Parse(bad);
     ASSERT_FALSE(value.ok()) << bad;
+    EXPECT_FALSE(ReadPlainJson(bad)) << bad;
     EXPECT_THAT(std::string(value.status().message()), Not(HasSubstr("hunter2")));
   }
   EXPECT_THAT(std::string(JsonValue::Parse("{\n \"a\": x}").status().message()),
