@@ -150,6 +150,16 @@ constexpr Form kForms[] = {
     {"sntryu_", 40, &IsHex, Tail::kAny},
 };
 
+constexpr absl::string_view kKeyBegins = "-----BEGIN ";
+constexpr absl::string_view kPrivateKey = "PRIVATE KEY";
+
+// No secret of a known form is shorter: JSON web tokens and what is behind `Bearer` are longer.
+constexpr std::size_t kShortestForm = [] {
+  std::size_t shortest = kKeyBegins.size() + kPrivateKey.size();
+  for (const Form& form : kForms) shortest = std::min(shortest, form.prefix.size() + form.least);
+  return shortest;
+}();
+
 // The forms whose prefix begins with a character: the first one's index, then from each
 // to the next. -1: no more.
 struct FormChains {
@@ -194,17 +204,18 @@ bool BeginsKnownForm(absl::string_view text) {
     }
   }
   if (absl::StartsWith(text, "eyJ")) return IsJsonWebToken(text);
+  if (text[0] != 'b' && text[0] != 'B') return false;
   constexpr absl::string_view kBearer = "bearer ";
   return absl::StartsWithIgnoreCase(text, kBearer) && IsAfterBearer(text.substr(kBearer.size()));
 }
 
 bool BeginsPrivateKey(absl::string_view text) {
-  return absl::StartsWith(text, "-----BEGIN ") && absl::StrContains(text, "PRIVATE KEY");
+  return absl::StartsWith(text, kKeyBegins) && absl::StrContains(text, kPrivateKey);
 }
 
 bool HasKnownForm(absl::string_view text) {
   bool in_word = false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
+  for (std::size_t i = 0; i + kShortestForm <= text.size(); ++i) {
     const bool alnum = IsAlnum(text[i]);
     if (alnum && !in_word && BeginsKnownForm(text.substr(i))) return true;
     if (text[i] == '-' && BeginsPrivateKey(text.substr(i))) return true;

@@ -49,6 +49,7 @@ TEST(SecretTextTest, SecretsAreSeen) {
       Join("-----BEGIN RSA ", "PRIVATE KEY-----\nMIIE"),
       Join("-----BEGIN ", "PRIVATE KEY-----"),
       Join("Bearer ", kAlnum36),
+      Join("BEARER ", kAlnum36),
       Join("authorization: bearer ", kAlnum36),
       Join("https://user:", "s3cr3tpw@example.org/x"),
       Join("postgres://app:", "h4x0r99@db.internal:5432/prod"),
@@ -59,6 +60,11 @@ TEST(SecretTextTest, SecretsAreSeen) {
       Join("k9Xz2Lq7Vb4Nm1Rt8Wp5Yc3Hd6Jf0Gs", "Qa9Eu2Io7Ki4Ml1Pn8Zx5Cv3Bd6Th0Fr"),
       // More hex than any digest that is named here
       absl::StrCat(kHex40, kHex40),
+      // As short as they come
+      Join("-----BEGIN ", "PRIVATE KEY"),
+      Join("its key is -----BEGIN ", "PRIVATE KEY"),
+      Join("sk-", "a8Kd03jfLq92MzXv7Tb5"),
+      Join("-sk-", "a8Kd03jfLq92MzXv7Tb5"),
       // In the middle of something
       Join("deploy key (do not share): ghp_", absl::StrCat(kAlnum36, ", expires soon")),
       Join("token=glpat-", "x1Y2z3A4b5C6d7E8f9G0"),
