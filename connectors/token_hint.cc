@@ -33,6 +33,8 @@ std::vector<absl::string_view> Characters(absl::string_view text) {
 }  // namespace
 
 std::optional<std::string> CleanHint(absl::string_view hint) {
+  // Most are so short that they cannot show too much.
+  if (hint.size() <= kMaxShownCharacters) return std::string(hint);
   const std::vector<absl::string_view> characters = Characters(hint);
   std::string clean;
   std::size_t shown = 0;
