@@ -44,6 +44,11 @@ bool ReadDate(Scanner& in, int& year, int& month, int& day) {
          absl::CivilDay(year, month, day).day() == day;  // 30 February becomes 1 March
 }
 
+// Of UTC, whose offset no time zone need be asked for.
+absl::Time FromUtc(absl::CivilSecond second) {
+  return absl::FromUnixSeconds(second - absl::CivilSecond(1970));
+}
+
 }  // namespace
 
 bool IsTimestamp(absl::Time time) {
@@ -65,8 +70,7 @@ std::optional<absl::Time> ParseRfc3339(absl::string_view text) {
       !in.Digits(2, second) || hour > 23 || minute > 59 || second > 60) {
     return std::nullopt;
   }
-  absl::Time time = absl::FromCivil(absl::CivilSecond(year, month, day, hour, minute, second),
-                                    absl::UTCTimeZone());
+  absl::Time time = FromUtc(absl::CivilSecond(year, month, day, hour, minute, second));
   if (in.Skip('.')) {
     std::int64_t nanos = 0;
     std::int64_t unit = 100'000'000;
@@ -107,7 +111,7 @@ std::optional<absl::Time> ParseUtcDate(absl::string_view text) {
   int month = 0;
   int day = 0;
   if (!ReadDate(in, year, month, day) || !in.rest().empty()) return std::nullopt;
-  return absl::FromCivil(absl::CivilSecond(year, month, day), absl::UTCTimeZone());
+  return FromUtc(absl::CivilSecond(year, month, day));
 }
 
 std::optional<absl::Time> ParseRfc2822(absl::string_view text) {
