@@ -425,8 +425,10 @@ absl::Status CheckId(absl::string_view id, absl::string_view prefix) {
       return Wrong("has a control character");
     }
   }
-  // Percent-encoding makes a name of it up to three times as long.
-  if (EncodedIdSize(prefix) + EncodedIdSize(id) > kMaxNameBytes - kNameBytesBeforeId) {
+  // Percent-encoding makes a name of it up to three times as long: most are too short for that.
+  constexpr std::size_t kMost = kMaxNameBytes - kNameBytesBeforeId;
+  if (3 * (prefix.size() + id.size()) > kMost &&
+      EncodedIdSize(prefix) + EncodedIdSize(id) > kMost) {
     return Wrong("too long for a resource name");
   }
   return absl::OkStatus();
