@@ -493,19 +493,35 @@ absl::Status MapOne(const JsonValue& value, absl::string_view id_prefix,
   return absl::OkStatus();
 }
 
-// Of a Token, those that may not be set, and those whose types hold more than a mapping
-// makes.
-const std::vector<FieldEntry>& FieldsToCheck() {
-  static const auto* const fields = [] {
-    auto* made = new std::vector<FieldEntry>;
-    const Descriptor* type = v1::Token::descriptor();
-    for (int i = 0; i < type->field_count(); ++i) {
-      const FieldEntry& entry = TableOf(type).at(type->field(i)->json_name());
-      if (entry.kind == FieldKind::kOurs || entry.kind == FieldKind::kTime) made->push_back(entry);
-    }
-    return made;
-  }();
-  return *fields;
+absl::Status Unset(bool unset, absl::string_view field) {
+  return unset ? absl::OkStatus() : Wrong(absl::StrCat(field, ": is the inventory's own"));
+}
+
+// The type holds more than a mapping makes.
+absl::Status IsTime(const google::protobuf::Timestamp& time, absl::string_view field) {
+  const bool is_time =
+      time.nanos() >= 0 && time.nanos() <= 999'999'999 && IsTimestamp(FromProto(time));
+  return is_time ? absl::OkStatus() : Wrong(absl::StrCat(field, ": no time"));
+}
+
+// By name and not by reflection, which takes ten times as long. A test makes sure that none
+// of IsOurs and no time is forgotten. A time that is unset is 1970.
+absl::Status CheckFields(const v1::Token& token) {
+  TI_RETURN_IF_ERROR(Unset(token.name().empty(), "name"));
+  TI_RETURN_IF_ERROR(Unset(token.uid().empty(), "uid"));
+  TI_RETURN_IF_ERROR(Unset(token.source().empty(), "source"));
+  TI_RETURN_IF_ERROR(Unset(token.provider().empty(), "provider"));
+  TI_RETURN_IF_ERROR(IsTime(token.create_time(), "createTime"));
+  TI_RETURN_IF_ERROR(IsTime(token.expire_time(), "expireTime"));
+  TI_RETURN_IF_ERROR(IsTime(token.last_used_time(), "lastUsedTime"));
+  TI_RETURN_IF_ERROR(IsTime(token.inactivity_deadline(), "inactivityDeadline"));
+  TI_RETURN_IF_ERROR(Unset(!token.has_effective_expire_time(), "effectiveExpireTime"));
+  TI_RETURN_IF_ERROR(Unset(token.presence() == 0, "presence"));
+  TI_RETURN_IF_ERROR(Unset(token.delete_cause() == 0, "deleteCause"));
+  TI_RETURN_IF_ERROR(Unset(!token.has_first_seen_time(), "firstSeenTime"));
+  TI_RETURN_IF_ERROR(Unset(!token.has_update_time(), "updateTime"));
+  TI_RETURN_IF_ERROR(Unset(!token.has_delete_time(), "deleteTime"));
+  return Unset(token.revision() == 0, "revision");
 }
 
 }  // namespace
@@ -514,23 +530,7 @@ absl::Status CheckMapped(v1::Token& token, absl::string_view id_prefix) {
   if (absl::Status status = CheckId(token.provider_token_id(), id_prefix); !status.ok()) {
     return Wrong(absl::StrCat("providerTokenId: ", status.message()));
   }
-  const Reflection* reflection = token.GetReflection();
-  for (const auto& [field, kind] : FieldsToCheck()) {
-    if (field->is_repeated() ? reflection->FieldSize(token, field) == 0
-                             : !reflection->HasField(token, field)) {
-      continue;
-    }
-    if (kind == FieldKind::kOurs) {
-      return Wrong(absl::StrCat(field->json_name(), ": is the inventory's own"));
-    }
-    if (kind == FieldKind::kTime) {
-      const auto& time =
-          static_cast<const google::protobuf::Timestamp&>(reflection->GetMessage(token, field));
-      if (time.nanos() < 0 || time.nanos() > 999'999'999 || !IsTimestamp(FromProto(time))) {
-        return Wrong(absl::StrCat(field->json_name(), ": no time"));
-      }
-    }
-  }
+  TI_RETURN_IF_ERROR(CheckFields(token));
   if (token.expiry() == v1::Token::EXPIRY_UNSPECIFIED ||
       token.last_use() == v1::Token::LAST_USE_UNSPECIFIED ||
       token.state() == v1::Token::STATE_UNSPECIFIED) {

@@ -3,14 +3,20 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "connectors/token_hint.h"
 #include "connectors/vendor_time.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+#include "google/protobuf/timestamp.pb.h"
 
 namespace tokeninventory {
 namespace {
@@ -243,6 +249,82 @@ TEST(TokenMappingTest, AnIdThatLooksLikeASecretIsNone) {
   // Nor does a complaint quote one.
   EXPECT_THAT(ErrorWith(absl::StrCat("\"", Secret(), "\": 1")),
               ::testing::Not(HasSubstr(Secret())));
+}
+
+v1::Token MinimalToken() {
+  v1::Token token;
+  token.set_provider_token_id("t1");
+  token.set_expiry(v1::Token::UNKNOWN);
+  token.set_last_use(v1::Token::NOT_REPORTED);
+  token.set_state(v1::Token::ACTIVE);
+  return token;
+}
+
+// Whatever fields a Token will have: CheckMapped names those that it looks at.
+TEST(CheckMappedTest, RefusesEachFieldThatNoMappingSetsAndEachBrokenTime) {
+  using google::protobuf::FieldDescriptor;
+  const google::protobuf::Descriptor* type = v1::Token::descriptor();
+  int ours = 0;
+  int times = 0;
+  for (int i = 0; i < type->field_count(); ++i) {
+    const FieldDescriptor* field = type->field(i);
+    SCOPED_TRACE(field->name());
+    // MapTokens says so whatever the value is.
+    const bool is_ours = absl::StrContains(
+        ErrorWith(absl::StrCat("\"", field->json_name(), "\": true")), "is the inventory's own");
+    const bool is_time = field->message_type() == google::protobuf::Timestamp::descriptor();
+    if (!is_ours && !is_time) continue;
+    v1::Token token = MinimalToken();
+    const google::protobuf::Reflection* reflection = token.GetReflection();
+    ASSERT_FALSE(field->is_repeated());
+    switch (field->cpp_type()) {
+      case FieldDescriptor::CPPTYPE_STRING:
+        reflection->SetString(&token, field, "x");
+        break;
+      case FieldDescriptor::CPPTYPE_ENUM:
+        reflection->SetEnumValue(&token, field, 1);
+        break;
+      case FieldDescriptor::CPPTYPE_INT64:
+        reflection->SetInt64(&token, field, -1);
+        break;
+      case FieldDescriptor::CPPTYPE_MESSAGE:
+        reflection->MutableMessage(&token, field);
+        break;
+      default:
+        FAIL() << "set it here";
+    }
+    if (is_ours) {
+      ++ours;
+      EXPECT_EQ(CheckMapped(token, "").message(),
+                absl::StrCat(field->json_name(), ": is the inventory's own"));
+      continue;
+    }
+    ++times;
+    auto& time =
+        static_cast<google::protobuf::Timestamp&>(*reflection->MutableMessage(&token, field));
+    token.set_expiry(token.has_expire_time() ? v1::Token::AT : v1::Token::UNKNOWN);
+    token.set_last_use(token.has_last_used_time() ? v1::Token::USED : v1::Token::NOT_REPORTED);
+    struct Case {
+      std::int64_t seconds;
+      int nanos;
+      bool good;
+    };
+    for (const Case& c :
+         {Case{0, 999'999'999, true}, Case{0, -1, false}, Case{0, 1'000'000'000, false},
+          Case{-62'135'596'800, 0, true}, Case{-62'135'596'801, 999'999'999, false},
+          Case{253'402'300'799, 999'999'999, true}, Case{253'402'300'800, 0, false},
+          Case{std::numeric_limits<std::int64_t>::min(), 0, false}}) {
+      time.set_seconds(c.seconds);
+      time.set_nanos(c.nanos);
+      EXPECT_EQ(CheckMapped(token, "").message(),
+                c.good ? "" : absl::StrCat(field->json_name(), ": no time"))
+          << c.seconds << " " << c.nanos;
+    }
+  }
+  EXPECT_EQ(ours, 11);
+  EXPECT_EQ(times, 4);
+  v1::Token token = MinimalToken();
+  EXPECT_TRUE(CheckMapped(token, "").ok());
 }
 
 TEST(TokenHintTest, MasksAreKeptAndSecretsAreNot) {
