@@ -1,7 +1,7 @@
 #include "connectors/token_mapping.h"
 
 #include <cmath>
-#include <limits>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -37,15 +37,21 @@ constexpr std::size_t kMaxStringBytes = kMaxMappedTokenBytes;
 // `sources/{source}/tokens/`, with room to spare.
 constexpr std::size_t kNameBytesBeforeId = 128;
 
-enum class FieldKind { kText, kBool, kEnum, kTime, kDuration, kStruct, kMessage, kOurs };
+enum class FieldKind { kId, kText, kBool, kEnum, kTime, kDuration, kStruct, kMessage, kOurs };
+
+// A message's fields by JSON name.
+struct FieldEntry;
+using FieldTable = absl::flat_hash_map<std::string, FieldEntry>;
 
 struct FieldEntry {
   const FieldDescriptor* field = nullptr;
   FieldKind kind = FieldKind::kOurs;
+  // Of the message that has the field. Each message that is asked for its own first makes sure
+  // that there are descriptors.
+  const Reflection* reflection = nullptr;
+  // Of a kMessage.
+  std::shared_ptr<const FieldTable> fields;
 };
-
-// A message's fields by JSON name.
-using FieldTable = absl::flat_hash_map<std::string, FieldEntry>;
 
 // What only the inventory may say of a token.
 bool IsOurs(const FieldDescriptor& field) {
@@ -73,15 +79,18 @@ bool IsId(const FieldDescriptor& field) {
          field.number() == v1::Token::kProviderTokenIdFieldNumber;
 }
 
-FieldTable MakeTable(const Descriptor* type) {
+FieldTable MakeTable(const Message& prototype) {
   FieldTable table;
+  const Descriptor* type = prototype.GetDescriptor();
+  const Reflection* reflection = prototype.GetReflection();
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
     FieldKind kind = FieldKind::kOurs;
+    std::shared_ptr<const FieldTable> fields;
     if (!IsOurs(*field)) {
       switch (field->cpp_type()) {
         case FieldDescriptor::CPPTYPE_STRING:
-          kind = FieldKind::kText;
+          kind = IsId(*field) ? FieldKind::kId : FieldKind::kText;
           break;
         case FieldDescriptor::CPPTYPE_BOOL:
           kind = FieldKind::kBool;
@@ -95,27 +104,24 @@ FieldTable MakeTable(const Descriptor* type) {
                  : sub == google::protobuf::Duration::descriptor() ? FieldKind::kDuration
                  : sub == google::protobuf::Struct::descriptor()   ? FieldKind::kStruct
                                                                    : FieldKind::kMessage;
+          if (kind == FieldKind::kMessage) {
+            fields = std::make_shared<const FieldTable>(
+                MakeTable(*reflection->GetMessageFactory()->GetPrototype(sub)));
+          }
           break;
         }
         default:
           break;
       }
     }
-    table.emplace(field->json_name(), FieldEntry{field, kind});
+    table.emplace(field->json_name(), FieldEntry{field, kind, reflection, std::move(fields)});
   }
   return table;
 }
 
-const FieldTable& TableOf(const Descriptor* type) {
-  static const auto* const tables = [] {
-    auto* made = new absl::flat_hash_map<const Descriptor*, FieldTable>;
-    for (const Descriptor* of :
-         {v1::Token::descriptor(), v1::Principal::descriptor(), v1::TokenScope::descriptor()}) {
-      made->emplace(of, MakeTable(of));
-    }
-    return made;
-  }();
-  return tables->at(type);
+const FieldTable& TokenFields() {
+  static const auto* const fields = new FieldTable(MakeTable(v1::Token::default_instance()));
+  return *fields;
 }
 
 // Paths are put together on the way out, so that they cost nothing when all is well.
@@ -284,19 +290,21 @@ absl::Status ReadStruct(const JsonValue& value, int depth, Walk& walk,
   return status;
 }
 
-absl::Status WalkMessage(const JsonValue& value, Message& message, Walk& walk);
+absl::Status WalkMessage(const JsonValue& value, const FieldTable& fields, Message& message,
+                         Walk& walk);
 
 absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message& message,
                         Walk& walk) {
   const FieldDescriptor* field = entry.field;
-  const Reflection* reflection = message.GetReflection();
+  const Reflection* reflection = entry.reflection;
   switch (entry.kind) {
+    case FieldKind::kId:
     case FieldKind::kText: {
       if (!value.is_string()) return WrongType("a string", value);
       const absl::string_view text = value.string_value();
       if (text.size() > kMaxStringBytes) return Wrong("too long");
       // Without its id a token would be another one: CheckId refuses the record.
-      if (!IsId(*field) && walk.Drops(text)) return absl::OkStatus();
+      if (entry.kind != FieldKind::kId && walk.Drops(text)) return absl::OkStatus();
       if (field->is_repeated()) {
         reflection->AddString(&message, field, std::string(text));
       } else {
@@ -331,7 +339,7 @@ absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message
 absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message& message,
                        Walk& walk) {
   const FieldDescriptor* field = entry.field;
-  const Reflection* reflection = message.GetReflection();
+  const Reflection* reflection = entry.reflection;
   switch (entry.kind) {
     case FieldKind::kOurs:
       return Wrong("is the inventory's own and not for a mapping to set");
@@ -356,7 +364,7 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
     case FieldKind::kMessage: {
       if (!field->is_repeated()) {
         Message* sub = reflection->MutableMessage(&message, field);
-        TI_RETURN_IF_ERROR(WalkMessage(value, *sub, walk));
+        TI_RETURN_IF_ERROR(WalkMessage(value, *entry.fields, *sub, walk));
         if (sub->ByteSizeLong() == 0) reflection->ClearField(&message, field);
         return absl::OkStatus();
       }
@@ -365,7 +373,7 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
         const JsonValue element = value.At(i);
         if (element.is_null()) continue;
         Message* sub = reflection->AddMessage(&message, field);
-        if (absl::Status status = WalkMessage(element, *sub, walk); !status.ok()) {
+        if (absl::Status status = WalkMessage(element, *entry.fields, *sub, walk); !status.ok()) {
           return At(absl::StrCat("[", i, "]"), status);
         }
         if (sub->ByteSizeLong() == 0) reflection->RemoveLast(&message, field);
@@ -387,13 +395,13 @@ absl::Status WalkField(const JsonValue& value, const FieldEntry& entry, Message&
   return absl::OkStatus();
 }
 
-absl::Status WalkMessage(const JsonValue& value, Message& message, Walk& walk) {
+absl::Status WalkMessage(const JsonValue& value, const FieldTable& fields, Message& message,
+                         Walk& walk) {
   if (!value.is_object()) return WrongType("an object", value);
-  const FieldTable& table = TableOf(message.GetDescriptor());
   absl::Status status;
   value.ForEachMember([&](absl::string_view key, const JsonValue& member) {
-    const auto found = table.find(key);
-    if (found == table.end()) {
+    const auto found = fields.find(key);
+    if (found == fields.end()) {
       // A key may come from the record, as in `map(…) | from_entries`.
       const bool plain = key.size() <= 40 && !LooksLikeSecret(key) &&
                          key.find_first_not_of(
@@ -480,7 +488,7 @@ absl::Status MapOne(const JsonValue& value, absl::string_view id_prefix,
                     std::vector<ObservedToken>& tokens, MappingNotes& notes) {
   ObservedToken observed;
   Walk walk{notes};
-  if (absl::Status walked = WalkMessage(value, observed.token, walk); !walked.ok()) {
+  if (absl::Status walked = WalkMessage(value, TokenFields(), observed.token, walk); !walked.ok()) {
     return Finished(walked);
   }
   const std::string& id = observed.token.provider_token_id();
