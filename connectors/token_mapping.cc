@@ -51,6 +51,8 @@ struct FieldEntry {
   const Reflection* reflection = nullptr;
   // Of a kMessage.
   std::shared_ptr<const FieldTable> fields;
+  // Of a kEnum, those that can be set.
+  absl::flat_hash_map<std::string, const EnumValueDescriptor*> names;
 };
 
 // What only the inventory may say of a token.
@@ -85,27 +87,32 @@ FieldTable MakeTable(const Message& prototype) {
   const Reflection* reflection = prototype.GetReflection();
   for (int i = 0; i < type->field_count(); ++i) {
     const FieldDescriptor* field = type->field(i);
-    FieldKind kind = FieldKind::kOurs;
-    std::shared_ptr<const FieldTable> fields;
+    FieldEntry entry;
+    entry.field = field;
+    entry.reflection = reflection;
     if (!IsOurs(*field)) {
       switch (field->cpp_type()) {
         case FieldDescriptor::CPPTYPE_STRING:
-          kind = IsId(*field) ? FieldKind::kId : FieldKind::kText;
+          entry.kind = IsId(*field) ? FieldKind::kId : FieldKind::kText;
           break;
         case FieldDescriptor::CPPTYPE_BOOL:
-          kind = FieldKind::kBool;
+          entry.kind = FieldKind::kBool;
           break;
         case FieldDescriptor::CPPTYPE_ENUM:
-          kind = FieldKind::kEnum;
+          entry.kind = FieldKind::kEnum;
+          for (int j = 0; j < field->enum_type()->value_count(); ++j) {
+            const EnumValueDescriptor* name = field->enum_type()->value(j);
+            if (name->number() != 0) entry.names.emplace(name->name(), name);
+          }
           break;
         case FieldDescriptor::CPPTYPE_MESSAGE: {
           const Descriptor* sub = field->message_type();
-          kind = sub == google::protobuf::Timestamp::descriptor()  ? FieldKind::kTime
-                 : sub == google::protobuf::Duration::descriptor() ? FieldKind::kDuration
-                 : sub == google::protobuf::Struct::descriptor()   ? FieldKind::kStruct
-                                                                   : FieldKind::kMessage;
-          if (kind == FieldKind::kMessage) {
-            fields = std::make_shared<const FieldTable>(
+          entry.kind = sub == google::protobuf::Timestamp::descriptor()  ? FieldKind::kTime
+                       : sub == google::protobuf::Duration::descriptor() ? FieldKind::kDuration
+                       : sub == google::protobuf::Struct::descriptor()   ? FieldKind::kStruct
+                                                                         : FieldKind::kMessage;
+          if (entry.kind == FieldKind::kMessage) {
+            entry.fields = std::make_shared<const FieldTable>(
                 MakeTable(*reflection->GetMessageFactory()->GetPrototype(sub)));
           }
           break;
@@ -114,7 +121,7 @@ FieldTable MakeTable(const Message& prototype) {
           break;
       }
     }
-    table.emplace(field->json_name(), FieldEntry{field, kind, reflection, std::move(fields)});
+    table.emplace(field->json_name(), std::move(entry));
   }
   return table;
 }
@@ -318,9 +325,8 @@ absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message
       return absl::OkStatus();
     case FieldKind::kEnum: {
       if (!value.is_string()) return WrongType("a name", value);
-      const EnumValueDescriptor* name =
-          field->enum_type()->FindValueByName(std::string(value.string_value()));
-      if (name == nullptr || name->number() == 0) {
+      const auto name = entry.names.find(value.string_value());
+      if (name == entry.names.end()) {
         std::string known;
         for (int i = 0; i < field->enum_type()->value_count(); ++i) {
           if (field->enum_type()->value(i)->number() == 0) continue;
@@ -328,7 +334,7 @@ absl::Status WalkScalar(const JsonValue& value, const FieldEntry& entry, Message
         }
         return Wrong(absl::StrCat("not one of ", known));
       }
-      reflection->SetEnum(&message, field, name);
+      reflection->SetEnum(&message, field, name->second);
       return absl::OkStatus();
     }
     default:
