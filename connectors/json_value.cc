@@ -124,9 +124,12 @@ void JsonValue::ForEachMember(
   const jv object = Access::Borrow(*this);
   for (int i = jv_object_iter(object); jv_object_iter_valid(object, i) != 0;
        i = jv_object_iter_next(object, i)) {
-    const JsonValue key = Access::Wrap(jv_object_iter_key(object, i));
     const JsonValue value = Access::Wrap(jv_object_iter_value(object, i));
-    if (!visit(key.string_value(), value)) return;
+    // jv_string_length_bytes consumes the reference: the object keeps the key alive.
+    const jv key = jv_object_iter_key(object, i);
+    const char* text = jv_string_value(key);
+    const auto size = static_cast<std::size_t>(jv_string_length_bytes(key));
+    if (!visit(absl::string_view(text, size), value)) return;
   }
 }
 
