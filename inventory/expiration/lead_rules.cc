@@ -1,6 +1,7 @@
 #include "inventory/expiration/lead_rules.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "absl/status/status.h"
@@ -10,13 +11,14 @@
 namespace tokeninventory {
 namespace {
 
-constexpr absl::Duration kDay = absl::Hours(24);
-
-std::vector<absl::Duration> DefaultLeads() {
-  return {kDay, 3 * kDay, 7 * kDay, 14 * kDay, 30 * kDay};
-}
+// Rising.
+constexpr absl::Duration kDefaultLeads[] = {absl::Hours(24), absl::Hours(24 * 3),
+                                            absl::Hours(24 * 7), absl::Hours(24 * 14),
+                                            absl::Hours(24 * 30)};
 
 }  // namespace
+
+LeadRules::LeadRules() : widest_(std::end(kDefaultLeads)[-1]) {}
 
 std::string LeadRules::ProblemWith(const std::vector<absl::Duration>& leads) {
   if (leads.size() > kMaxLeads) {
@@ -45,6 +47,7 @@ absl::StatusOr<LeadRules> LeadRules::Make(const std::vector<LeadRule>& rules) {
     TI_ASSIGN_OR_RETURN(compiled.filter, Filter::Compile(rule.filter, options));
     compiled.leads = rule.leads;
     std::sort(compiled.leads.begin(), compiled.leads.end());
+    if (!compiled.leads.empty()) made.widest_ = std::max(made.widest_, compiled.leads.back());
   }
   return made;
 }
@@ -53,19 +56,14 @@ std::vector<absl::Duration> LeadRules::LeadsFor(const FilterRow& token, absl::Du
   const auto rule = std::find_if(rules_.begin(), rules_.end(), [&](const Rule& candidate) {
     return candidate.filter.matches_all() || candidate.filter.Matches(token);
   });
-  std::vector<absl::Duration> leads = rule == rules_.end() ? DefaultLeads() : rule->leads;
+  std::vector<absl::Duration> leads =
+      rule == rules_.end()
+          ? std::vector<absl::Duration>(std::begin(kDefaultLeads), std::end(kDefaultLeads))
+          : rule->leads;
   if (leads.empty()) return leads;
   leads.erase(std::lower_bound(leads.begin(), leads.end(), life), leads.end());
   if (leads.empty() && life > absl::ZeroDuration()) leads.push_back(life / 3);
   return leads;
-}
-
-absl::Duration LeadRules::widest() const {
-  absl::Duration widest = DefaultLeads().back();
-  for (const Rule& rule : rules_) {
-    if (!rule.leads.empty()) widest = std::max(widest, rule.leads.back());
-  }
-  return widest;
 }
 
 }  // namespace tokeninventory

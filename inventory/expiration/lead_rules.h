@@ -25,7 +25,7 @@ struct LeadRule {
 class LeadRules {
  public:
   // No rules: every token has the default leads, 30, 14, 7, 3 and 1 days.
-  LeadRules() = default;
+  LeadRules();
 
   // INVALID_ARGUMENT for a bad filter (as Filter::Compile) or bad leads (outside of
   // the bounds above, too many, twice the same); the first problem only.
@@ -40,7 +40,7 @@ class LeadRules {
   std::vector<absl::Duration> LeadsFor(const FilterRow& token, absl::Duration life) const;
 
   // No lead of any rule is longer.
-  absl::Duration widest() const;
+  absl::Duration widest() const { return widest_; }
 
  private:
   struct Rule {
@@ -48,6 +48,7 @@ class LeadRules {
     std::vector<absl::Duration> leads;  // rising
   };
   std::vector<Rule> rules_;
+  absl::Duration widest_;
 };
 
 }  // namespace tokeninventory
