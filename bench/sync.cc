@@ -183,7 +183,7 @@ void ComparePasses(const Setup& setup) {
                                    },
                                    [&] { return FetchAlone(sim); },
                                },
-                               setup.rounds);
+                               setup.rounds_near_bars());
   Print({"sync-first", "us/token", first[0], {}, {}, AtMost(60)});
   Print({"sync-fetch-alone", "us/token", first[1]});
   Print({"sync-first-rate", "tokens/s", Counted(first_rate), {}, {}, {}, true});
