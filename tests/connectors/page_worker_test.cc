@@ -352,14 +352,27 @@ class LostWorkerTest : public ConnectorFixture {
     EXPECT_THAT(recorder.AllIds(), ElementsAre("a", "b", "c"));
   }
 
-  // Waits until a worker computes, once the vendor has answered.
-  pid_t FindBusyWorker() {
+  // The workers that compute.
+  std::vector<pid_t> BusyWorkers() {
+    std::vector<pid_t> busy;
+    for (const pid_t pid : WorkerPids()) {
+      if (ReadProcStatus(pid, "State").substr(0, 1) == "R") busy.push_back(pid);
+    }
+    return busy;
+  }
+
+  void AwaitBusyWorker() {
+    while (vendor.request_count() == 0 || BusyWorkers().empty()) std::this_thread::yield();
+  }
+
+  // Kills what computes between the vendor's first request and its second. Not once only: a
+  // worker that had yet to fall asleep is replaced before it gets the first answer.
+  void KillBusyWorkersOfFirstAnswer() {
+    while (vendor.request_count() == 0) std::this_thread::yield();
     for (;;) {
-      if (vendor.request_count() > 0) {
-        for (const pid_t pid : WorkerPids()) {
-          if (ReadProcStatus(pid, "State").substr(0, 1) == "R") return pid;
-        }
-      }
+      const std::vector<pid_t> busy = BusyWorkers();
+      if (vendor.request_count() > 1) return;
+      for (const pid_t pid : busy) kill(pid, SIGKILL);
       std::this_thread::yield();
     }
   }
@@ -392,7 +405,7 @@ TEST_F(LostWorkerTest, AValueThatIsNestedTooDeeply) {
 
 TEST_F(LostWorkerTest, KilledInTheMiddleOfAPage) {
   Make(kManifest);
-  std::thread killer([this] { kill(FindBusyWorker(), SIGKILL); });
+  std::thread killer([this] { KillBusyWorkersOfFirstAnswer(); });
   const v1::SyncResult result = RunWith("spin");
   killer.join();
   ExpectOnlyTheFirstListingFailed(result, "the page worker was killed");
@@ -443,7 +456,7 @@ TEST_F(LostWorkerTest, AStopDoesNotWaitForASlowPage) {
   Serve({{"/first", "[]"}, {"/second", "[]"}, {"/third", "\"spin\""}});
   std::stop_source stop;
   std::thread stopper([&] {
-    FindBusyWorker();
+    AwaitBusyWorker();
     stop.request_stop();
   });
   PassContext context;
