@@ -25,12 +25,12 @@ def list: if type == "array" then . else "expected an array, got \(type)" | _fai
 def text: if type == "string" and . != "" then . elif . == null or . == "" then null elif type == "boolean" then tostring
   elif type != "number" then "expected text, got \(type)" | _fail
   elif floor == . and (if . < 0 then -. else . end) < 9007199254740992 then tostring else "a number that jq cannot hold exactly" | _fail end;
-# ---- times: null and "" (for numbers 0, for texts year 1) mean absent; the rest is tagged and read by the engine ----
+# ---- times: null and "" (for numbers 0, for texts year 1) mean absent; the engine reads the rest: RFC 3339 as it is, other forms tagged ----
 def _time_text(tag): if type == "string" then (if . == "" or startswith("0001-01-01") then null else tag end)
   elif . == null then null else "expected a time string, got \(type)" | _fail end;
 # Most are texts behind year 1, or null: the short ways cost half. Whether a value is true costs least to ask.
-def rfc3339: if . then if type == "string" and . >= "0001-01-02" then {rfc3339: .} else _time_text({rfc3339: .}) end
-  elif . == null then null else _time_text({rfc3339: .}) end;
+def rfc3339: if . then if type == "string" and . >= "0001-01-02" then . else _time_text(.) end
+  elif . == null then null else _time_text(.) end;
 def utc_date: _time_text({utc_date: .});
 def rfc2822: _time_text({rfc2822: .});
 def unix_s: if . == null or . == "" or . == 0 then null else {unix_s: num} end;

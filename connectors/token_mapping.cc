@@ -174,7 +174,17 @@ std::optional<Tagged> ReadTag(const JsonValue& value) {
   return tagged;
 }
 
+// RFC 3339 as protobuf's JSON has it, a plain text; other forms tagged.
 absl::Status ReadTime(const JsonValue& value, google::protobuf::Timestamp& out, bool& date_only) {
+  if (value.is_string()) {
+    const absl::string_view text = value.string_value();
+    const std::optional<absl::Time> time = ParseRfc3339(text);
+    if (!time) return Wrong("not a time in the form rfc3339");
+    // The program's author forgot to ask.
+    if (absl::StartsWith(text, "0001-01-01")) return Wrong("says that there is none: use rfc3339");
+    ToProto(*time, &out);
+    return absl::OkStatus();
+  }
   const std::optional<Tagged> tagged = ReadTag(value);
   constexpr absl::string_view kExpected =
       "a time as rfc3339, utc_date, rfc2822, unix_s or unix_ms make it";
@@ -191,8 +201,6 @@ absl::Status ReadTime(const JsonValue& value, google::protobuf::Timestamp& out, 
     }
   } else if (!tagged->value.is_string()) {
     return WrongType(kExpected, value);
-  } else if (tagged->tag == "rfc3339") {
-    time = ParseRfc3339(tagged->value.string_value());
   } else if (tagged->tag == "utc_date") {
     time = ParseUtcDate(tagged->value.string_value());
     date_only = true;

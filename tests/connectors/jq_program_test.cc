@@ -273,8 +273,8 @@ TEST(PreludeTest, TrimmingLeavesOtherTypesAlone) {
   EXPECT_EQ(Result("3 | rtrimstr(\"c\")"), "3");
 }
 
-TEST(PreludeTest, TimesAreTagged) {
-  EXPECT_EQ(Result("\"2024\" | rfc3339"), R"({"rfc3339":"2024"})");
+TEST(PreludeTest, TimesAreTextsOrTagged) {
+  EXPECT_EQ(Result("\"2024\" | rfc3339"), R"("2024")");
   for (const char* absent : {"null", "\"\"", "\"0001-01-01T00:00:00Z\""}) {
     EXPECT_EQ(Result(absl::StrCat(absent, " | rfc3339")), "null") << absent;
   }
@@ -300,7 +300,8 @@ TEST(PreludeTest, TimesBeforeYearOneEndsAreAbsent) {
   }
   for (const char* text : {"0", "0001-01-02T00:00:00Z", "2027-01-01T00:00:00Z", "soon"}) {
     const std::string quoted = absl::StrCat("\"", text, "\"");
-    EXPECT_EQ(Result("rfc3339", quoted), absl::StrCat("{\"rfc3339\":", quoted, "}"));
+    EXPECT_EQ(Result("rfc3339", quoted), quoted);
+    EXPECT_EQ(Result("utc_date", quoted), absl::StrCat("{\"utc_date\":", quoted, "}"));
   }
   EXPECT_EQ(Result("expires(false)", "1"), R"({"expireTime":false,"expiry":"AT"})");
   for (const char* wrong : {"true", "7", "[]", "{}"}) {
@@ -312,7 +313,7 @@ TEST(PreludeTest, AMissingKeyIsNotNull) {
   EXPECT_EQ(Result("expires(\"e\"; rfc3339)", "{}"), "{}");
   EXPECT_EQ(Result("expires(\"e\"; rfc3339)", R"({"e": null})"), R"({"expiry":"NEVER"})");
   EXPECT_EQ(Result("last_used(\"e\"; rfc3339)", R"({"e": "t"})"),
-            R"({"lastUse":"USED","lastUsedTime":{"rfc3339":"t"}})");
+            R"({"lastUse":"USED","lastUsedTime":"t"})");
   EXPECT_EQ(Result("expires(.e | rfc3339)", "{}"), R"({"expiry":"NEVER"})");
 }
 

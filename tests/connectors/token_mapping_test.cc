@@ -77,9 +77,7 @@ TEST(TokenMappingTest, TimesAndTheirKinds) {
   EXPECT_EQ(mapped.token().last_use(), v1::Token::USED);
   EXPECT_EQ(mapped.token().create_time().nanos(), 1'000'000);
   EXPECT_EQ(mapped.token().inactivity_window().seconds(), 30 * 86400);
-  EXPECT_EQ(MapWith(R"("expireTime": {"rfc3339": "2025-11-22T00:00:00Z"})")
-                .token()
-                .expire_time_precision(),
+  EXPECT_EQ(MapWith(R"("expireTime": "2025-11-22T00:00:00Z")").token().expire_time_precision(),
             v1::Token::INSTANT);
 }
 
@@ -119,10 +117,15 @@ TEST(TokenMappingTest, ErrorsNameThePathAndNotTheValue) {
       {R"("scopes": [{"everything": "hunter2"}])", "scopes[0].everything: expected a boolean"},
       {R"("permissions": [3])", "permissions[0]: expected a string, got number"},
       {R"("state": "STATE_UNSPECIFIED")", "state: not one of ACTIVE, EXPIRED"},
-      {R"("createTime": "2024-01-01T00:00:00Z")", "createTime: expected a time as rfc3339"},
-      {R"("createTime": {"rfc3339": "hunter2"})", "createTime: not a time in the form rfc3339"},
-      {R"("createTime": {"rfc3339": "infinite-future"})", "createTime: not a time"},
-      {R"("createTime": {"rfc3339": 3})", "createTime: expected a time"},
+      {R"("createTime": "hunter2")", "createTime: not a time in the form rfc3339"},
+      {R"("createTime": "infinite-future")", "createTime: not a time"},
+      {R"("createTime": "")", "createTime: not a time"},
+      {R"("createTime": "0001-01-01T00:00:00Z")", "createTime: says that there is none"},
+      {R"("createTime": "2025-11-22")", "createTime: not a time in the form rfc3339"},
+      {R"("createTime": 3)", "createTime: expected a time as rfc3339"},
+      {R"("createTime": {"rfc3339": "2024-01-01T00:00:00Z"})", "createTime: expected a time"},
+      {R"("createTime": {"utc_date": "hunter2"})", "createTime: not a time in the form utc_date"},
+      {R"("createTime": {"utc_date": 3})", "createTime: expected a time"},
       {R"("createTime": {"unix_s": 1e18})", "createTime: not a time"},
       {R"("createTime": {"a": 1, "b": 2})", "createTime: expected a time"},
       {R"("inactivityWindow": {"iso_duration": "P1M"})", "inactivityWindow: not an ISO 8601"},
