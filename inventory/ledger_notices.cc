@@ -32,14 +32,19 @@ bool ComesBefore(const Group& a, const Group& b) {
   return x_due != y_due ? x_due < y_due : x.uid() < y.uid();
 }
 
+// All of it but its token.
+v1::Expiration ParseHead(const Notice& notice) {
+  v1::Expiration parsed;
+  parsed.ParseFromArray(notice.head().data(), static_cast<int>(notice.head_size));
+  return parsed;
+}
+
 }  // namespace
 
 std::optional<v1::Expiration> Ledger::FindNotice(std::int64_t row) const {
   const std::shared_ptr<const Notice> notice = snapshot_->notices().Find(row);
   if (notice == nullptr) return std::nullopt;
-  v1::Expiration parsed;
-  parsed.ParseFromArray(notice->head().data(), static_cast<int>(notice->head_size));
-  return parsed;
+  return ParseHead(*notice);
 }
 
 std::optional<v1::Expiration> Ledger::FindSourceNotice(const std::string& source,
@@ -156,10 +161,12 @@ void Ledger::ArmToken(std::int64_t row, const v1::Token& token) {
       Surroundings around;
       around.now = now;
       around.rules = &options_.rules;
-      const std::optional<v1::Expiration> known = FindNotice(row);
       const TokenSight sight{&token, snapshot_->At(row).full, TokenSight::VendorWord::kNone,
                              token.state()};
-      due = std::min(due, NextLook(sight, known ? &*known : nullptr, around));
+      const std::shared_ptr<const Notice> notice = snapshot_->notices().Find(row);
+      const bool is_open = notice != nullptr && notice->is_open();
+      const std::optional<v1::Expiration> resolved = is_open ? std::nullopt : FindNotice(row);
+      due = std::min(due, NextLook(sight, is_open, resolved ? &*resolved : nullptr, around));
     }
   }
   Arm(row, due);
@@ -280,10 +287,8 @@ void Ledger::StageDigest(const v1::Source& source, const std::string& id, Staged
       ++leads[notice->lead];
       soonest = std::min(soonest, notice->end);
     }
-    if (notice->digested) {
-      v1::Expiration head;
-      head.ParseFromArray(notice->head().data(), static_cast<int>(notice->head_size));
-      has_untold = has_untold || !last || head.revision() > last->revision();
+    if (notice->digested && !has_untold) {
+      has_untold = !last || ParseHead(*notice).revision() > last->revision();
     }
     return true;
   });

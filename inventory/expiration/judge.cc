@@ -277,7 +277,7 @@ bool WordMatters(TokenSight::VendorWord word, v1::Expiration::Kind kind) {
          (word == TokenSight::VendorWord::kEnded && kind == Expiration::OVERDUE);
 }
 
-absl::Time NextLook(const TokenSight& sight, const v1::Expiration* known,
+absl::Time NextLook(const TokenSight& sight, bool has_open, const v1::Expiration* resolved,
                     const Surroundings& around) {
   const v1::Token& token = *sight.token;
   const std::optional<End> end = EndOf(token, around.now);
@@ -290,9 +290,9 @@ absl::Time NextLook(const TokenSight& sight, const v1::Expiration* known,
   };
   consider(end->time);
   if (token.has_expire_time()) consider(FromProto(token.expire_time()));
-  if (known != nullptr && known->state() == Expiration::OPEN) consider(end->time + kExpiredOpenFor);
+  if (has_open) consider(end->time + kExpiredOpenFor);
   if (end->time <= around.now) return next;
-  for (const absl::Duration lead : LeadsOf(sight, known, end->time, around)) {
+  for (const absl::Duration lead : LeadsOf(sight, resolved, end->time, around)) {
     consider(end->time - lead);
   }
   return next;

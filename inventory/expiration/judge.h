@@ -60,8 +60,9 @@ std::vector<v1::Expiration> JudgeToken(const TokenSight& sight, const v1::Expira
 bool WordMatters(TokenSight::VendorWord word, v1::Expiration::Kind kind);
 
 // When time alone may change JudgeToken's mind; InfiniteFuture when never. Not
-// before `now`.
-absl::Time NextLook(const TokenSight& sight, const v1::Expiration* known,
+// before `now`. Of a notice that is open (`has_open`) nothing else counts; `resolved`
+// is the one said last if that is over, null otherwise.
+absl::Time NextLook(const TokenSight& sight, bool has_open, const v1::Expiration* resolved,
                     const Surroundings& around);
 
 // The resolution of a notice whose token (or source) is there no longer.

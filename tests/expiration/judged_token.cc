@@ -56,7 +56,8 @@ std::vector<v1::Expiration> JudgedToken::Ask(absl::Time when, TokenSight::Vendor
 absl::Time JudgedToken::NextLook() const {
   const std::string bytes = SerializeToken(token);
   const TokenSight sight{&token, bytes, TokenSight::VendorWord::kNone, token.state()};
-  return tokeninventory::NextLook(sight, known ? &*known : nullptr,
+  const bool has_open = known && known->state() == v1::Expiration::OPEN;
+  return tokeninventory::NextLook(sight, has_open, known && !has_open ? &*known : nullptr,
                                   {now, &rules, nullptr, false, 0});
 }
 
