@@ -4,9 +4,6 @@
 
 #include <cstdlib>
 
-#include "absl/strings/escaping.h"
-#include "absl/strings/str_cat.h"
-
 namespace tokeninventory {
 
 std::string RandomBytes(std::size_t count) {
@@ -24,13 +21,19 @@ std::string RandomUuid() {
   // One system call for sixteen of them.
   thread_local std::string pool;
   if (pool.empty()) pool = RandomBytes(256);
-  std::string bytes = pool.substr(pool.size() - 16);
-  pool.resize(pool.size() - 16);
-  bytes[6] = static_cast<char>((bytes[6] & 0x0F) | 0x40);
-  bytes[8] = static_cast<char>((bytes[8] & 0x3F) | 0x80);
-  const std::string hex = absl::BytesToHexString(bytes);
-  return absl::StrCat(hex.substr(0, 8), "-", hex.substr(8, 4), "-", hex.substr(12, 4), "-",
-                      hex.substr(16, 4), "-", hex.substr(20));
+  const std::size_t begin = pool.size() - 16;
+  pool[begin + 6] = static_cast<char>((pool[begin + 6] & 0x0F) | 0x40);
+  pool[begin + 8] = static_cast<char>((pool[begin + 8] & 0x3F) | 0x80);
+  constexpr char kHex[] = "0123456789abcdef";
+  std::string text(36, '-');
+  for (std::size_t i = 0, at = 0; i < 16; ++i) {
+    if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+    const auto byte = static_cast<unsigned char>(pool[begin + i]);
+    text[at++] = kHex[byte >> 4];
+    text[at++] = kHex[byte & 15];
+  }
+  pool.resize(begin);
+  return text;
 }
 
 }  // namespace tokeninventory

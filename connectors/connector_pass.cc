@@ -211,6 +211,7 @@ absl::StatusOr<std::string> ConnectorPass::TakePage(Listing& listing, PageConten
   listing.total = content.total;
 
   std::vector<ObservedToken> tokens;
+  tokens.reserve(content.rows.size());  // a row is a token, or none
   for (PageRow& row : content.rows) {
     // Lists shift while they are read: a row may come twice.
     if (!listing.seen.insert(std::move(row.identity)).second) continue;
