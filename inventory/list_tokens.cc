@@ -55,6 +55,7 @@ std::size_t Wanted(const ListPlan& plan) {
 Page FindInStorageOrder(const Snapshot& snapshot, const ListPlan& plan) {
   std::vector<TokenRef> found;
   const std::size_t wanted = Wanted(plan);
+  found.reserve(std::min<std::size_t>(wanted, kMaxPageSize + 1));
   if (plan.cursor.backward()) {
     snapshot.Scan(0, plan.scan, plan.filter, [&](const TokenRef& token) {
       if (token.row >= plan.cursor.after()) return false;
@@ -80,6 +81,7 @@ Page FindByIndex(const Snapshot& snapshot, const ListPlan& plan) {
   const SortedIndex& index = (snapshot.*plan.index)();
   std::vector<TokenRef> found;
   const std::size_t wanted = Wanted(plan);
+  found.reserve(std::min<std::size_t>(wanted, kMaxPageSize + 1));
   const auto visit = [&](const SortedEntry& entry) {
     const TokenRef token = snapshot.At(entry.row);
     if (token.full.empty() || !plan.scan.Lets(token) || !Matches(plan, token)) return true;
@@ -189,12 +191,28 @@ void ChooseIndex(const std::vector<OrderTerm>& terms, ListPlan& plan) {
 
 // In any order but the rows' own, tokens lie too far apart for the processor to
 // foresee what is read next.
-void AppendTokens(const std::vector<TokenRef>& tokens, v1::TokenView view, std::string& answer) {
-  constexpr std::size_t kAhead = 4;
+constexpr std::size_t kAhead = 4;
+
+static_assert(v1::ListTokensResponse::kTokensFieldNumber == kTokensField);
+
+// Rows that follow each other lie in a block as they do in an answer: one copy for all.
+void AppendFullTokens(const std::vector<TokenRef>& tokens, std::string& answer) {
+  for (std::size_t i = 0; i < tokens.size();) {
+    const char* const begin = tokens[i].field().data();
+    const char* end = nullptr;
+    do {
+      end = tokens[i].full.data() + tokens[i].full.size();
+      ++i;
+    } while (i < tokens.size() && tokens[i].field().data() == end);
+    if (i + kAhead <= tokens.size()) PrefetchBytes(tokens[i + kAhead - 1].full);
+    answer.append(begin, end);
+  }
+}
+
+void AppendBasicTokens(const std::vector<TokenRef>& tokens, std::string& answer) {
   for (std::size_t i = 0; i < tokens.size(); ++i) {
-    if (i + kAhead < tokens.size()) PrefetchBytes(tokens[i + kAhead].bytes(view));
-    wire::AppendBytesField(answer, v1::ListTokensResponse::kTokensFieldNumber,
-                           tokens[i].bytes(view));
+    if (i + kAhead < tokens.size()) PrefetchBytes(tokens[i + kAhead].bytes(v1::BASIC));
+    wire::AppendBytesField(answer, kTokensField, tokens[i].bytes(v1::BASIC));
   }
 }
 
@@ -252,7 +270,11 @@ std::string AnswerList(const Snapshot& snapshot, absl::string_view epoch, const 
   std::size_t bytes = 1024;
   for (const TokenRef& token : page.tokens) bytes += token.bytes(plan.view).size() + 8;
   answer.reserve(bytes);
-  AppendTokens(page.tokens, plan.view, answer);
+  if (plan.view == v1::FULL) {
+    AppendFullTokens(page.tokens, answer);
+  } else {
+    AppendBasicTokens(page.tokens, answer);
+  }
 
   v1::ListTokensResponse rest;
   const bool backward = plan.cursor.backward();

@@ -155,7 +155,7 @@ absl::StatusOr<TokenRef> SnapshotBuilder::Append(std::int64_t row, absl::string_
   appended_.push_back({NameIndex::HashOf(facts.name), static_cast<std::uint32_t>(row)});
   next_->end_row_ = row + 1;
   TokenRef ref = Snapshot::RefOf(block, i, row);
-  ref.full = token;
+  ref.full = absl::string_view(open_bytes_).substr(open_bytes_.size() - token.size());
   return ref;
 }
 
@@ -234,7 +234,7 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snaps
   auto made = std::make_shared<Snapshot::Block>();
   if (old != nullptr) made->columns = old->columns;
   std::size_t size = old == nullptr ? 0 : old->bytes.size();
-  for (const Edit& edit : edits) size += edit.size;
+  for (const Edit& edit : edits) size += wire::BytesFieldSize(kTokensField, edit.size);
   made->bytes.reserve(size);
   const std::int64_t first_row = edits.front().row / Snapshot::kBlockRows * Snapshot::kBlockRows;
   auto next = edits.begin();
@@ -247,8 +247,9 @@ std::shared_ptr<const Snapshot::Block> SnapshotBuilder::RebuildBlock(const Snaps
     if (edit == nullptr) {
       if (before.size == 0) continue;
       Snapshot::Slot kept = before;
-      kept.offset = static_cast<std::uint32_t>(made->bytes.size());
-      made->bytes.append(old->bytes, before.offset, before.size);
+      const absl::string_view field = Snapshot::RefOf(*old, i, row).field();
+      made->bytes.append(field.data(), field.size());
+      kept.offset = static_cast<std::uint32_t>(made->bytes.size() - before.size);
       Occupy(*made, i, kept);
       continue;
     }
@@ -289,13 +290,13 @@ void SnapshotBuilder::Occupy(Snapshot::Block& block, int slot, const Snapshot::S
 
 void SnapshotBuilder::Enter(Snapshot::Block& block, int slot, const TokenFacts& facts, int source,
                             absl::string_view token, std::string& bytes) {
+  wire::AppendBytesField(bytes, kTokensField, token);
   Snapshot::Slot content;
-  content.offset = static_cast<std::uint32_t>(bytes.size());
+  content.offset = static_cast<std::uint32_t>(bytes.size() - token.size());
   content.size = static_cast<std::uint32_t>(token.size());
   content.basic_size = static_cast<std::uint32_t>(facts.basic_size);
   content.source = static_cast<std::uint16_t>(source);
   content.presence = static_cast<std::uint8_t>(facts.presence);
-  bytes.append(token.data(), token.size());
   Occupy(block, slot, content);
   CountSlot(content, +1);
 }

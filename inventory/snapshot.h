@@ -2,9 +2,10 @@
 // Ledger copies the blocks that a commit touches and shares the rest; a reader
 // keeps one Snapshot for a page, a scan or an initial state, without any lock.
 //
-// A block holds the serialised tokens of 64 rows back to back, so a page in
-// storage order is copied from few places, and there is nothing to compact:
-// what no snapshot shows is freed with its block (docs/adr/0002-blocks.md).
+// A block holds the serialised tokens of 64 rows back to back, each with the tag and
+// length that it has in an answer, so a page in storage order is copied in few pieces, and
+// there is nothing to compact: what no snapshot shows is freed with its block
+// (docs/adr/0002-blocks.md).
 #pragma once
 
 #include <array>
@@ -26,10 +27,14 @@
 #include "inventory/sorted_index.h"
 #include "inventory/source_set.h"
 #include "inventory/token_bytes.h"
+#include "inventory/wire.h"
 #include "tokeninventory/v1/source.pb.h"
 #include "tokeninventory/v1/token.pb.h"
 
 namespace tokeninventory {
+
+// The field of answers that hold tokens: of ListTokensResponse and BatchGetTokensResponse.
+inline constexpr int kTokensField = 1;
 
 // A token in a Snapshot. The bytes live as long as the Snapshot.
 struct TokenRef {
@@ -46,6 +51,11 @@ struct TokenRef {
 
   absl::string_view bytes(v1::TokenView view) const {
     return view == v1::FULL ? full : full.substr(0, basic_size);
+  }
+  // `full`, which must not be empty, as field kTokensField: tag and length lie before it.
+  absl::string_view field() const {
+    const std::size_t size = wire::BytesFieldSize(kTokensField, full.size());
+    return absl::string_view(full.data() + full.size() - size, size);
   }
 };
 
@@ -142,8 +152,8 @@ class Snapshot {
   static constexpr int kNodeBlocks = 64;
 
   struct Slot {
-    std::uint32_t offset = 0;
-    std::uint32_t size = 0;  // 0: no token
+    std::uint32_t offset = 0;  // of the token; its tag and length are before it
+    std::uint32_t size = 0;    // 0: no token
     std::uint32_t basic_size = 0;
     std::uint16_t source = 0;
     std::uint8_t presence = 0;
@@ -154,7 +164,8 @@ class Snapshot {
     // Bit i is set when slot i has a token; when it is neither DELETED nor DETACHED.
     std::uint64_t there = 0;
     std::uint64_t shown = 0;
-    std::string bytes;  // up here, beside what a look at any row reads
+    // Tokens as fields, by row. Up here, beside what a look at any row reads.
+    std::string bytes;
     std::array<Slot, kBlockRows> slots;
     TokenColumns columns;
   };
@@ -195,10 +206,9 @@ class SnapshotBuilder {
   void PutToken(std::int64_t row, absl::string_view token);
 
   // For loading, in place of PutToken: sets the token of a row that is higher than all
-  // before it, in a snapshot that had no tokens. Returns how readers will see it; its
-  // bytes are `token`, its columns live until the next call. DATA_LOSS when it is no
-  // token, one of no source, or not behind the last row; the builder is then of no
-  // further use.
+  // before it, in a snapshot that had no tokens. Returns how readers will see it; bytes
+  // and columns live until the next call. DATA_LOSS when it is no token, one of no source,
+  // or not behind the last row; the builder is then of no further use.
   absl::StatusOr<TokenRef> Append(std::int64_t row, absl::string_view token);
 
   // Empties a row.

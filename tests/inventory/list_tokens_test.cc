@@ -247,6 +247,50 @@ TEST_F(ListTokensTest, APageEndsAtThreeMebibytes) {
   EXPECT_EQ(List(*snapshot_, request)->tokens_size(), kTokens + 1);
 }
 
+// Copied in runs: the lengths before them have one to three bytes, and rows between them
+// are hidden, empty or replaced.
+TEST_F(ListTokensTest, FullPagesHoldWholeTokensOfAnyLength) {
+  constexpr std::size_t kLengths[] = {1, 10, 100, 1000, 16'000, 17'000, 200, 3};
+  constexpr int kTokens = 300;
+  std::map<std::string, std::string> expected;  // serialised, by id
+  for (int round = 0; round < 2; ++round) {
+    for (int i = 0; i < kTokens; ++i) {
+      if (i % 11 == 0 || (round == 1 && i % 3 != 0)) continue;
+      const std::string id = absl::StrCat("t", i);
+      const bool deleted = i % 7 == 0;
+      v1::Token token = MakeToken("beta", id, deleted ? v1::Token::DELETED : v1::Token::LISTED);
+      token.set_permissions(0, std::string(kLengths[(i + round) % 8], 'p'));
+      token.mutable_expire_time()->set_seconds(i * 37 % 101);
+      maker_.Put(10 + i, token);
+      if (!deleted) expected[id] = SerializeToken(token);
+    }
+    snapshot_ = maker_.Build();
+  }
+  for (int i = 0; i < kTokens; i += 13) {
+    maker_.Purge(10 + i);
+    expected.erase(absl::StrCat("t", i));
+  }
+  snapshot_ = maker_.Build();
+  expected["b"] = SerializeToken(MakeToken("beta", "b"));
+
+  for (const char* order : {"", "expire_time", "expire_time desc", "display_name"}) {
+    SCOPED_TRACE(order);
+    v1::ListTokensRequest request = Request("sources/beta", 64);
+    request.set_view(v1::FULL);
+    request.set_order_by(order);
+    std::map<std::string, std::string> listed;
+    do {
+      const auto page = List(*snapshot_, request);
+      ASSERT_TRUE(page.ok()) << page.status();
+      for (const v1::Token& token : page->tokens()) {
+        EXPECT_TRUE(listed.emplace(token.provider_token_id(), SerializeToken(token)).second);
+      }
+      request.set_page_token(page->next_page_token());
+    } while (!request.page_token().empty());
+    EXPECT_EQ(listed, expected);
+  }
+}
+
 // Tokens come, go, change and come back between the pages.
 TEST(ListTokensModelTest, ATokenThatDoesNotChangeIsSeenExactlyOnce) {
   for (unsigned seed = 1; seed <= 20; ++seed) {

@@ -14,6 +14,7 @@
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 #include "tests/inventory/snapshot_maker.h"
+#include "tokeninventory/v1/token_inventory.pb.h"
 
 namespace tokeninventory::testing {
 namespace {
@@ -87,6 +88,9 @@ void ExpectShows(const Snapshot& snapshot, const Model& model, const std::set<st
   for (const auto& [number, row] : model.rows) {
     const TokenRef ref = snapshot.At(number);
     ASSERT_EQ(ref.full, row.bytes);
+    v1::ListTokensResponse as_field;
+    *as_field.add_tokens() = row.token;
+    ASSERT_EQ(ref.field(), as_field.SerializeAsString());
     EXPECT_EQ(ref.row, number);
     EXPECT_EQ(ref.presence, row.token.presence());
     EXPECT_EQ(ref.basic_size, ReadTokenFacts(row.bytes).basic_size);
